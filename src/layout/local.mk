@@ -1,0 +1,2 @@
+noinst_LTLIBRARIES += libls_layout.la
+libls_layout_la_SOURCES =
