@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The catalog: product, variant and image rows, and lockstep's own side tables beside them in the same database.
+ *
+ * One interface, several back ends (SQLite now). All rows of one operation change in one transaction. A catalog knows
+ * nothing of stores: etag and size are what it was told. It does keep the journal, because the row of an intent and the
+ * rows of the images must change in the same transaction.
+ * Threads: every operation may be called from any thread; a transaction belongs to the thread that began it, and at
+ * most one is open in a process at a time (begin waits), so nothing slow may happen inside one. Reads take a
+ * transaction (to see its own writes) or NULL (a snapshot of their own). Results are pages that own their memory: free
+ * them with ls_*_dispose. Keys order by bytes everywhere.
+ */
+#ifndef LOCKSTEP_CATALOG_H
+#define LOCKSTEP_CATALOG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lockstep/err.h"
+
+#define LS_CATALOG_ID_MAX 64 /* a row's id as text, with the NUL */
+#define LS_CATALOG_ETAG_MAX 96
+#define LS_INTENT_ID_LEN 27
+
+/* ---- rows ---- */
+
+/* What is recorded of an object beside its image row (the side table lockstep_object). */
+struct ls_record {
+    bool known; /* false: the row was written by the application and nothing is recorded yet */
+    uint64_t size_bytes;
+    char etag[LS_CATALOG_ETAG_MAX];
+    int64_t mtime_ns;
+    uint32_t mode; /* permission bits */
+    uint32_t uid, gid;
+    char content_type[128];
+};
+
+struct ls_image {
+    const char *key; /* file_name; never NULL */
+    const char *product, *weight, *type,
+        *url;               /* the row's own columns, which may disagree with the key; NULL = SQL NULL */
+    const char *variant_id; /* NULL = SQL NULL */
+    const char *variant_product,
+        *variant_weight_now; /* of the variant row it points at; NULL when there is none. Reads only */
+    struct ls_record record;
+    int64_t created_ns, updated_ns;
+};
+
+struct ls_image_page {
+    struct ls_image *items;
+    size_t n;
+    void *memory;
+};
+
+struct ls_variant {
+    char id[LS_CATALOG_ID_MAX];
+    char product[256];
+    char weight[256];
+    bool is_active;
+    int64_t created_ns, updated_ns;
+};
+
+struct ls_variant_page {
+    struct ls_variant *items;
+    size_t n;
+};
+
+struct ls_name_page {
+    char **names;
+    size_t n;
+    void *memory;
+};
+
+/* Attributes of a folder path ("products/p1/500ml", no trailing slash) that mkdir, chmod, chown or touch set. A type
+ * folder exists when it has a row here or an image below it. */
+struct ls_folder {
+    char path[1024];
+    uint32_t mode, uid, gid;
+    int64_t mtime_ns;
+};
+
+struct ls_folder_page {
+    struct ls_folder *items;
+    size_t n;
+};
+
+/* ---- the journal ---- */
+
+enum ls_op {
+    LS_OP_PUT = 1, /* new name, same name, or replacing another name */
+    LS_OP_REMOVE,
+    LS_OP_RENAME, /* file or folder */
+    LS_OP_ADOPT,
+    LS_OP_DISCARD, /* an orphan to trash or away */
+    LS_OP_RESTORE, /* from trash */
+    LS_OP_PURGE,   /* trash away */
+    LS_OP_CATALOG  /* rows only: mkdir, attributes, drop, refresh, refile, variant switches; audited, never left open */
+};
+
+enum ls_intent_state { LS_INTENT_OPEN = 1, LS_INTENT_COMMITTED = 2 };
+
+/* What is to be done with one object. */
+enum ls_action {
+    LS_ACTION_PUT = 1, /* upload to key; new_etag is what it will have */
+    LS_ACTION_COPY,    /* key → dest; source has old_etag */
+    LS_ACTION_DELETE,  /* remove key if it still has old_etag */
+    LS_ACTION_TRASH    /* copy key → dest (trash), then remove key, if it still has old_etag */
+};
+
+struct ls_intent_item {
+    int64_t seq; /* from 0, in order */
+    enum ls_action action;
+    const char *key;
+    const char *dest;      /* or NULL */
+    const char *old_etag;  /* what key (for PUT: what lay there before) must have; NULL = nothing was there */
+    const char *new_etag;  /* what key or dest will have; NULL = not known before */
+    const char *dest_etag; /* what lay at dest before, NULL = nothing */
+    uint64_t size_bytes;
+    const char *row; /* the removed row as JSON, or NULL */
+    int64_t done;    /* 0, or the engine's own step mark */
+};
+
+struct ls_intent_item_page {
+    struct ls_intent_item *items;
+    size_t n;
+    void *memory;
+};
+
+/* A path that an intent owns while it is open: one key, or with subtree everything below (path then ends with '/'). */
+struct ls_claim {
+    const char *path;
+    bool subtree;
+};
+
+struct ls_intent {
+    char id[LS_INTENT_ID_LEN]; /* ls_id_new */
+    char instance[LS_INTENT_ID_LEN];
+    enum ls_op op;
+    enum ls_intent_state state;
+    int64_t created_ns;
+    char args[1024]; /* the operation's own, JSON; "" = none */
+};
+
+struct ls_intent_page {
+    struct ls_intent *items;
+    size_t n;
+};
+
+/* A running (or dead) process. */
+struct ls_instance {
+    char id[LS_INTENT_ID_LEN];
+    char kind[16]; /* "mount", "cli", … */
+    char host[128];
+    int64_t pid;
+    int64_t started_ns;
+    bool alive;
+};
+
+struct ls_instance_page {
+    struct ls_instance *items;
+    size_t n;
+};
+
+struct ls_audit {
+    int64_t seq; /* given by the catalog */
+    int64_t at_ns;
+    const char *intent; /* or NULL */
+    const char *op;     /* "put", "remove", "rename", "adopt", … */
+    const char *actor;  /* "mount", "cli rm", "sync", … */
+    const char *key;
+    const char *dest;    /* or NULL */
+    const char *outcome; /* "done", "undone", "recovered forward", "recovered back", "failed" */
+    const char *detail;  /* or NULL */
+};
+
+struct ls_audit_page {
+    struct ls_audit *items;
+    size_t n;
+    void *memory;
+};
+
+struct ls_trash {
+    char id[LS_INTENT_ID_LEN];
+    const char *key;       /* where it was */
+    const char *trash_key; /* where it lies */
+    const char *etag;
+    uint64_t size_bytes;
+    const char *reason; /* "orphaned", "overwritten", "misplaced" */
+    const char *row;    /* its image row as JSON, or NULL (orphans have none) */
+    int64_t at_ns;
+};
+
+struct ls_trash_page {
+    struct ls_trash *items;
+    size_t n;
+    void *memory;
+};
+
+/* A finished or running scan, for `status` and the history. */
+struct ls_scan_row {
+    int64_t id;
+    int64_t started_ns, ended_ns; /* ended 0 = running or died */
+    bool complete;
+    char scope[256]; /* "" = everything, else products */
+    uint64_t images, synced, orphaned, missing, stale, moved, misfiled, misplaced, pending, errors;
+};
+
+/* One changed row since a change number; written by triggers, whoever changes the row. */
+struct ls_change {
+    int64_t seq;
+    char kind[16];                 /* "image", "variant", "product" */
+    char action[8];                /* "insert", "update", "delete" */
+    const char *key;               /* image: file_name; variant: product/weight; product: id. Before the change */
+    const char *new_key;           /* after it; NULL for a delete */
+    char writer[LS_INTENT_ID_LEN]; /* our instance, or "" for a foreign writer */
+};
+
+struct ls_change_page {
+    struct ls_change *items;
+    size_t n;
+    void *memory;
+};
+
+/* ---- writing ---- */
+
+/* One row to insert, update or re-key, with its record. */
+struct ls_image_write {
+    const char *old_key;     /* the row to change; NULL = insert */
+    const char *expect_etag; /* the recorded etag must be this (LS_CONFLICT otherwise); NULL = any. For old_key only */
+    struct ls_image image;   /* the new state: key, product, weight, type, url, variant_id, record */
+};
+
+struct ls_image_ref {
+    const char *key;
+    const char *expect_etag; /* or NULL = any */
+};
+
+struct ls_attr {
+    bool set_mode, set_owner, set_mtime;
+    uint32_t mode, uid, gid;
+    int64_t mtime_ns;
+};
+
+struct ls_catalog;
+struct ls_tx;
+
+struct ls_catalog_ops {
+    const char *name; /* "sqlite" */
+    void (*close)(struct ls_catalog *cat);
+
+    /* Make or migrate the schema, in one transaction. Opening an unknown newer version fails with LS_UNSUPPORTED. */
+    enum ls_rc (*create)(struct ls_catalog *cat, struct ls_err *err);
+
+    /* -- instances: liveness is a lock that dies with the process -- */
+    enum ls_rc (*instance_start)(struct ls_catalog *cat, const char *kind, char out_id[LS_INTENT_ID_LEN],
+                                 struct ls_err *err);
+    enum ls_rc (*instance_alive)(struct ls_catalog *cat, const char *id, bool *out_alive, struct ls_err *err);
+    enum ls_rc (*instance_list)(struct ls_catalog *cat, struct ls_instance_page *out, struct ls_err *err);
+
+    /* -- transactions -- */
+    /* Waits for other writers up to the busy timeout, then LS_BUSY. */
+    enum ls_rc (*begin)(struct ls_catalog *cat, struct ls_tx **out_tx, struct ls_err *err);
+    /* Durable when LS_OK. Ends and frees tx in every case. LS_OUTCOME_UNKNOWN: the intent's row decides. */
+    enum ls_rc (*commit)(struct ls_tx *tx, struct ls_err *err);
+    void (*rollback)(struct ls_tx *tx); /* takes NULL; ends and frees it */
+
+    /* -- reads; tx may be NULL -- */
+    /* The rows among keys that exist, in key order. */
+    enum ls_rc (*images_get)(struct ls_catalog *cat, struct ls_tx *tx, const char *const *keys, size_t n,
+                             struct ls_image_page *out, struct ls_err *err);
+    /* Rows with after < key < before in key order; before NULL = no bound. At most limit. */
+    enum ls_rc (*image_page)(struct ls_catalog *cat, struct ls_tx *tx, const char *after, const char *before,
+                             unsigned limit, struct ls_image_page *out, struct ls_err *err);
+    /* Rows of a variant by id, whatever their keys say; ordered by key, after as above. */
+    enum ls_rc (*variant_images)(struct ls_catalog *cat, struct ls_tx *tx, const char *variant_id, const char *after,
+                                 unsigned limit, struct ls_image_page *out, struct ls_err *err);
+    /* Number of rows and recorded bytes with after < key < before; each output may be NULL. */
+    enum ls_rc (*image_count)(struct ls_catalog *cat, const char *after, const char *before, uint64_t *out_rows,
+                              uint64_t *out_bytes, struct ls_err *err);
+    /* Up to n-1 keys that cut all rows into n about equal ranges, in order. */
+    enum ls_rc (*image_splits)(struct ls_catalog *cat, unsigned n, struct ls_name_page *out, struct ls_err *err);
+
+    enum ls_rc (*product_page)(struct ls_catalog *cat, struct ls_tx *tx, const char *after, unsigned limit,
+                               struct ls_name_page *out, struct ls_err *err);
+    enum ls_rc (*product_exists)(struct ls_catalog *cat, struct ls_tx *tx, const char *product, bool *out_exists,
+                                 struct ls_err *err);
+    /* The variants of a product, by weight's bytes. */
+    enum ls_rc (*variant_list)(struct ls_catalog *cat, struct ls_tx *tx, const char *product,
+                               struct ls_variant_page *out, struct ls_err *err);
+    enum ls_rc (*variant_get)(struct ls_catalog *cat, struct ls_tx *tx, const char *product, const char *weight,
+                              struct ls_variant *out, struct ls_err *err);
+    enum ls_rc (*folder_get)(struct ls_catalog *cat, struct ls_tx *tx, const char *path, struct ls_folder *out,
+                             struct ls_err *err);
+    /* Folder rows directly below path (one level), by path; path "" = top level. */
+    enum ls_rc (*folder_children)(struct ls_catalog *cat, struct ls_tx *tx, const char *path,
+                                  struct ls_folder_page *out, struct ls_err *err);
+
+    /* The number of the newest change; and changes after one. */
+    enum ls_rc (*change_last)(struct ls_catalog *cat, int64_t *out_seq, struct ls_err *err);
+    enum ls_rc (*change_page)(struct ls_catalog *cat, int64_t after, unsigned limit, struct ls_change_page *out,
+                              struct ls_err *err);
+
+    /* -- rows, inside a transaction -- */
+    enum ls_rc (*product_add)(struct ls_tx *tx, const char *product, struct ls_err *err); /* LS_EXISTS */
+    enum ls_rc (*product_remove)(struct ls_tx *tx, const char *product,
+                                 struct ls_err *err); /* LS_NOT_EMPTY with variants */
+    enum ls_rc (*product_rename)(struct ls_tx *tx, const char *from, const char *to, struct ls_err *err);
+    enum ls_rc (*variant_add)(struct ls_tx *tx, const char *product, const char *weight, struct ls_variant *out,
+                              struct ls_err *err); /* LS_EXISTS; LS_NOT_FOUND without the product */
+    enum ls_rc (*variant_set)(struct ls_tx *tx, const struct ls_variant *variant, struct ls_err *err); /* by id */
+    enum ls_rc (*variant_remove)(struct ls_tx *tx, const char *variant_id,
+                                 struct ls_err *err); /* LS_NOT_EMPTY with images */
+    /* Insert, update or re-key; all or the transaction must be rolled back. The error names the key. LS_NOT_FOUND: no
+     * row old_key. LS_EXISTS: the new key is taken. LS_CONFLICT: expect_etag. */
+    enum ls_rc (*images_write)(struct ls_tx *tx, const struct ls_image_write *items, size_t n, struct ls_err *err);
+    enum ls_rc (*images_delete)(struct ls_tx *tx, const struct ls_image_ref *items, size_t n, struct ls_err *err);
+    enum ls_rc (*image_attr)(struct ls_tx *tx, const char *key, const struct ls_attr *attr, struct ls_err *err);
+    enum ls_rc (*folder_put)(struct ls_tx *tx, const struct ls_folder *folder,
+                             struct ls_err *err); /* insert or replace */
+    /* Remove the row of path; with subtree all below it as well. LS_OK when there was none. */
+    enum ls_rc (*folder_remove)(struct ls_tx *tx, const char *path, bool subtree, struct ls_err *err);
+    /* Move the rows of path and below it. */
+    enum ls_rc (*folder_rename)(struct ls_tx *tx, const char *from, const char *to, struct ls_err *err);
+
+    /* -- the journal -- */
+    /* LS_BUSY when a claim overlaps one of another open intent (the error names it). */
+    enum ls_rc (*intent_add)(struct ls_tx *tx, const struct ls_intent *intent, const struct ls_claim *claims,
+                             size_t n_claims, const struct ls_intent_item *items, size_t n_items, struct ls_err *err);
+    /* Record new_etag, dest_etag and done of one item. */
+    enum ls_rc (*intent_item_set)(struct ls_tx *tx, const char *intent, const struct ls_intent_item *item,
+                                  struct ls_err *err);
+    /* Open → committed. LS_CONFLICT when the intent is gone, committed, or owned by another instance than `instance`
+     * (it was taken over): the fence of a process that was cut off. */
+    enum ls_rc (*intent_commit)(struct ls_tx *tx, const char *intent, const char *instance, struct ls_err *err);
+    /* Make `instance` the owner if `from` still is; LS_CONFLICT otherwise. */
+    enum ls_rc (*intent_take)(struct ls_tx *tx, const char *intent, const char *from, const char *instance,
+                              struct ls_err *err);
+    /* Remove intent, items and claims. LS_CONFLICT when another instance owns it. */
+    enum ls_rc (*intent_close)(struct ls_tx *tx, const char *intent, const char *instance, struct ls_err *err);
+    enum ls_rc (*intent_get)(struct ls_catalog *cat, struct ls_tx *tx, const char *intent, struct ls_intent *out,
+                             struct ls_err *err);
+    enum ls_rc (*intent_list)(struct ls_catalog *cat, struct ls_tx *tx, struct ls_intent_page *out, struct ls_err *err);
+    enum ls_rc (*intent_items)(struct ls_catalog *cat, struct ls_tx *tx, const char *intent, int64_t after_seq,
+                               unsigned limit, struct ls_intent_item_page *out, struct ls_err *err);
+    /* For each key: is it covered by a claim of an open intent? */
+    enum ls_rc (*intents_cover)(struct ls_catalog *cat, struct ls_tx *tx, const char *const *keys, size_t n,
+                                bool *out_covered, struct ls_err *err);
+
+    /* -- audit trail, trash, scans, settings -- */
+    enum ls_rc (*audit_add)(struct ls_tx *tx, const struct ls_audit *items, size_t n, struct ls_err *err);
+    /* Newest first: entries with seq < before (0 = from the newest); key_prefix "" = all. */
+    enum ls_rc (*audit_page)(struct ls_catalog *cat, int64_t before, const char *key_prefix, unsigned limit,
+                             struct ls_audit_page *out, struct ls_err *err);
+    enum ls_rc (*trash_add)(struct ls_tx *tx, const struct ls_trash *item, struct ls_err *err);
+    enum ls_rc (*trash_remove)(struct ls_tx *tx, const char *id, struct ls_err *err);
+    /* By id (so by age), after < id; key_prefix "" = all. */
+    enum ls_rc (*trash_page)(struct ls_catalog *cat, struct ls_tx *tx, const char *after, const char *key_prefix,
+                             unsigned limit, struct ls_trash_page *out, struct ls_err *err);
+    /* Insert (id 0; the new id is written back) or update. In a transaction of its own. */
+    enum ls_rc (*scan_put)(struct ls_catalog *cat, struct ls_scan_row *scan, struct ls_err *err);
+    /* The newest scan with before > id (0 = the newest of all): LS_NOT_FOUND when there is none. */
+    enum ls_rc (*scan_get)(struct ls_catalog *cat, int64_t before, struct ls_scan_row *out, struct ls_err *err);
+    /* lockstep_meta: small settings such as the bucket's own id. Heap value, LS_NOT_FOUND. */
+    enum ls_rc (*meta_get)(struct ls_catalog *cat, struct ls_tx *tx, const char *name, char **out_value,
+                           struct ls_err *err);
+    enum ls_rc (*meta_set)(struct ls_tx *tx, const char *name, const char *value, struct ls_err *err);
+
+    /* A copy of the whole database for the time before mending, durable when it returns. */
+    enum ls_rc (*backup)(struct ls_catalog *cat, const char *to_path, struct ls_err *err);
+};
+
+/* The first member of every implementation. Callers write cat->ops->…(cat, …). A transaction begins with its catalog.
+ */
+struct ls_catalog {
+    const struct ls_catalog_ops *ops;
+};
+struct ls_tx {
+    struct ls_catalog *cat;
+};
+
+/* Takes NULL. */
+void ls_catalog_close(struct ls_catalog *cat);
+
+/* One row: LS_NOT_FOUND when there is none; out holds exactly one item otherwise. */
+enum ls_rc ls_catalog_image_get(struct ls_catalog *cat, struct ls_tx *tx, const char *key, struct ls_image_page *out,
+                                struct ls_err *err) LS_MUST_CHECK;
+
+void ls_image_page_dispose(struct ls_image_page *page);
+void ls_variant_page_dispose(struct ls_variant_page *page);
+void ls_name_page_dispose(struct ls_name_page *page);
+void ls_folder_page_dispose(struct ls_folder_page *page);
+void ls_intent_page_dispose(struct ls_intent_page *page);
+void ls_intent_item_page_dispose(struct ls_intent_item_page *page);
+void ls_instance_page_dispose(struct ls_instance_page *page);
+void ls_audit_page_dispose(struct ls_audit_page *page);
+void ls_trash_page_dispose(struct ls_trash_page *page);
+void ls_change_page_dispose(struct ls_change_page *page);
+
+/* The word for an operation as audit trail and logs show it, and back. */
+const char *ls_op_name(enum ls_op op);
+
+#endif
