@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The scanner: one streaming merge of the object listing with the catalog in key order, and what mends the differences.
+ *
+ * A scan reads both sides range by range side by side, keeps suspects in a spool on disk (memory stays flat), reads
+ * each suspect again on both sides before it counts, and never reports what is in flight (an open intent) or younger
+ * than the grace period. Fails closed: an incomplete listing yields no missing, an incomplete catalog read no orphaned,
+ * and nothing is mended. A scan's result is read back from its spool in key order, as often as needed. Threads: one
+ * scan belongs to one caller; it uses threads of its own.
+ */
+#ifndef LOCKSTEP_SCAN_H
+#define LOCKSTEP_SCAN_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "lockstep/engine.h"
+
+enum ls_finding_kind {
+    LS_FINDING_SYNCED,
+    LS_FINDING_ORPHANED, /* object without a row; misplaced and moved ones are flagged beside this */
+    LS_FINDING_MISSING,  /* row without an object */
+    LS_FINDING_STALE,
+    LS_FINDING_MISFILED,
+    LS_FINDING_PENDING, /* young foreign object, or in flight */
+    LS_FINDING_KINDS
+};
+
+struct ls_finding {
+    enum ls_finding_kind kind;
+    const char *key;
+    const char *product;  /* "" when the key has none */
+    bool moved;           /* ORPHANED or MISSING: half of a moved pair */
+    const char *partner;  /* the other half's key, or NULL */
+    bool misplaced;       /* ORPHANED: the key does not fit the layout */
+    bool twin;            /* another key differs only in case */
+    const char *row_etag; /* NULL = no row; "" = nothing recorded */
+    uint64_t row_size;
+    const char *object_etag; /* NULL = no object */
+    uint64_t object_size;
+    const char *detail; /* for people: "etag 5d41… in the store, 9e10… recorded"; NULL for synced */
+};
+
+struct ls_scan_opts {
+    const char *const *products; /* NULL-terminated; NULL = everything */
+    int64_t grace_ms;            /* foreign objects younger than this are pending */
+    unsigned ranges;             /* listed side by side; 0 = 4 */
+    bool keep_synced;            /* spool synced keys too, so that they can be listed */
+    const char *spool_dir;       /* NULL = $TMPDIR or /tmp; files are unlinked at once */
+    const atomic_bool *cancel;   /* or NULL */
+    /* Called now and then from the caller's thread while the scan runs; total is 0 when unknown. May be NULL. */
+    void (*progress)(void *ctx, uint64_t done, uint64_t total);
+    void *progress_ctx;
+};
+
+struct ls_scan_totals {
+    uint64_t products; /* that either side knows */
+    uint64_t images;   /* synced + orphaned + missing + stale + misfiled + pending: each key once */
+    uint64_t by_kind[LS_FINDING_KINDS];
+    uint64_t moved;     /* pairs */
+    uint64_t misplaced; /* subset of orphaned */
+    uint64_t twins;
+    uint64_t errors;
+    bool complete; /* both sides were read to the end */
+    uint64_t objects_seen, rows_seen;
+    int64_t started_ns, ended_ns;
+};
+
+struct ls_scan;
+
+/* Recover dead intents, then scan. LS_OK with totals.complete = false when one side could not be read to its end (the
+ * reasons are in the errors); other results mean that no scan took place. */
+enum ls_rc ls_scan_run(struct ls_engine *engine, const struct ls_scan_opts *opts, struct ls_scan **out_scan,
+                       struct ls_err *err) LS_MUST_CHECK;
+void ls_scan_free(struct ls_scan *scan);
+
+const struct ls_scan_totals *ls_scan_totals(const struct ls_scan *scan);
+
+/* Walk the findings in key order (synced ones only with keep_synced). product NULL = all, "" = keys of no product.
+ * each returning non-OK stops the walk with it. Strings live until it returns. */
+enum ls_rc ls_scan_each(struct ls_scan *scan, const char *product,
+                        enum ls_rc (*each)(void *ctx, const struct ls_finding *finding), void *ctx, struct ls_err *err)
+    LS_MUST_CHECK;
+/* Walk the products that either side knows, in order. */
+enum ls_rc ls_scan_each_product(struct ls_scan *scan, enum ls_rc (*each)(void *ctx, const char *product), void *ctx,
+                                struct ls_err *err) LS_MUST_CHECK;
+/* Walk the texts of what could not be read or mended. */
+enum ls_rc ls_scan_each_error(struct ls_scan *scan, enum ls_rc (*each)(void *ctx, const char *text), void *ctx,
+                              struct ls_err *err) LS_MUST_CHECK;
+
+/* The finding's kind as users see it: "orphaned", or for a flagged one "moved", "misplaced". */
+const char *ls_finding_name(const struct ls_finding *finding);
+
+/* ---- sync ---- */
+
+enum ls_sync_orphans { LS_ORPHANS_KEEP, LS_ORPHANS_ADOPT, LS_ORPHANS_REMOVE };
+
+struct ls_sync_opts {
+    enum ls_sync_orphans orphans;
+    bool drop_missing, refresh_stale, relink_moved, refile_misfiled, remove_misplaced;
+    bool dry_run; /* do every check and re-read, change nothing */
+    /* Guard: of each kind at most this many, or this percentage of all images but at least 10, may be removed, dropped
+     * or refreshed; moved ones don't count. */
+    unsigned max_change_percent; /* 0 = use max_change_count */
+    uint64_t max_change_count;
+    bool override_empty; /* mend although the bucket is empty or not the one that the catalog knows */
+    const atomic_bool *cancel;
+    void (*progress)(void *ctx, uint64_t done, uint64_t total);
+    void *progress_ctx;
+};
+
+struct ls_sync_plan { /* what a sync of this scan would do, in items */
+    uint64_t adopt, remove_orphaned, remove_misplaced, drop, refresh, relink, refile;
+};
+
+struct ls_sync_totals {
+    struct ls_sync_plan done;
+    uint64_t skipped; /* changed since the scan, left alone */
+    uint64_t failed;
+    uint64_t remaining; /* differences that stay: kept by the options, skipped or failed */
+};
+
+void ls_sync_plan(const struct ls_scan *scan, const struct ls_sync_opts *opts, struct ls_sync_plan *out_plan);
+
+/* Check the guards alone: LS_OK or LS_GUARD with what would have been done and how to override. */
+enum ls_rc ls_sync_guard(struct ls_engine *engine, struct ls_scan *scan, const struct ls_sync_opts *opts,
+                         struct ls_err *err) LS_MUST_CHECK;
+
+/* Mend what the scan found: moved pairs first, then the rest. LS_GUARD before anything was changed; LS_INVALID for an
+ * incomplete scan. `each` (may be NULL) hears of every item: done, or why not. */
+enum ls_rc ls_sync_run(struct ls_engine *engine, struct ls_scan *scan, const struct ls_sync_opts *opts,
+                       void (*each)(void *ctx, const char *what, const struct ls_finding *finding, enum ls_rc rc,
+                                    const char *text),
+                       void *ctx, struct ls_sync_totals *out_totals, struct ls_err *err) LS_MUST_CHECK;
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The mount: kernel requests become engine operations; metadata comes from the catalog, bytes from a local cache that
+ * is validated by etag; writes go to a staged local file and are committed at close and fsync.
+ *
+ * Leaves to others: what an operation means (engine), where configuration comes from (cli).
+ */
+#ifndef LOCKSTEP_MOUNT_MOUNT_H
+#define LOCKSTEP_MOUNT_MOUNT_H
+
+#include <stdint.h>
+
+#include "lockstep/engine.h"
+
+struct ls_mount_opts {
+    const char *mountpoint;
+    const char *fuse_options; /* what the user gave with -o, unparsed options that FUSE knows; or NULL */
+    const char *cache_dir;    /* made 0700 when missing */
+    uint64_t cache_size_bytes;
+    bool foreground;
+    bool debug; /* libfuse's own tracing */
+    bool read_only;
+    const char *fsname; /* what mount(8) shows as the source */
+    /* Build the engine: called after daemonising, in the process that will serve, before the mount is reported as done.
+     */
+    enum ls_rc (*open_engine)(void *ctx, struct ls_engine **out_engine, struct ls_err *err);
+    void (*close_engine)(void *ctx, struct ls_engine *engine);
+    void *ctx;
+};
+
+/* Mount and serve until unmounted or SIGTERM/SIGINT (which drain and unmount). In the background mode the parent
+ * returns LS_OK once the mount is up, or the error that the child met, and *out_is_parent tells that it is the parent.
+ */
+enum ls_rc ls_mount_run(const struct ls_mount_opts *opts, bool *out_is_parent, struct ls_err *err) LS_MUST_CHECK;
+
+#endif
