@@ -45,7 +45,7 @@ def counts(found) -> dict[str, int]:
 def state(lockstep):
     """Everything that a run could change, but for the records of the scans themselves."""
     tables = ("product", "product_variant", "product_image", "lockstep_object", "lockstep_trash", "lockstep_audit")
-    return lockstep.backend.keys(), [lockstep.oracle.query(f"select * from {table} order by 1") for table in tables]
+    return lockstep.backend.all_keys(), [lockstep.oracle.query(f"select * from {table} order by 1") for table in tables]
 
 
 def test_each_kind_is_found_in_the_overall_shape(drifted):
@@ -175,11 +175,11 @@ def test_purged_trash_is_gone_for_good(drifted):
     lockstep, _ = drifted
     lockstep.run("sync", "--yes", "--grace=0s", "--misplaced=remove", check=1)
     assert list(trash_ids(lockstep)) == [STRAY]
-    internal = [key for key in lockstep.backend.keys() if key.startswith(".lockstep/trash/")]
+    internal = [key for key in lockstep.backend.all_keys() if key.startswith(".lockstep/trash/")]
     assert internal
     lockstep.run("trash", "purge", "--all", "--yes")
     assert trash_ids(lockstep) == {}
-    assert not [key for key in lockstep.backend.keys() if key.startswith(".lockstep/trash/")]
+    assert not [key for key in lockstep.backend.all_keys() if key.startswith(".lockstep/trash/")]
 
 
 def trash_ids(lockstep) -> dict[str, str]:
