@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """SIGKILL at each fail point of each operation, and again at each fail point of the recovery.
 
-Proves promises 1 to 3: after recovery every operation has happened wholly or not at all, in both places. Each case first
-proves that its fault fired (the process died by SIGKILL); a fail point that no operation ever reaches fails the tests.
+Proves promises 1 to 3: after recovery every operation has happened wholly or not at all, in both places. Each case
+first proves that its fault fired (the process died by SIGKILL); a fail point that no operation reaches fails the tests.
 """
 
 import pytest
