@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A store that is away, silent, locked or gone: a clear error in time at the call that failed, and no hang elsewhere."""
+"""A store that is away, silent, locked or gone: a clear error in time at the call that failed, and no hang."""
 
 import os
 import socket
