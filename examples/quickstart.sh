@@ -39,7 +39,6 @@ BUILD=$(cd "$BUILD" && pwd -P)
 [ -x "$ROOT/configure" ] || "$ROOT/bootstrap" >"$BUILD/bootstrap.log" 2>&1 || { tail -n 20 "$BUILD/bootstrap.log" >&2; exit 1; }
 [ -f "$BUILD/Makefile" ] || (cd "$BUILD" && "$ROOT/configure" --quiet)
 make -C "$BUILD" -s --no-print-directory -j"$(nproc)"
-lockstep() { timeout 60 "$BUILD/lockstep" "$@"; }
 
 # --- the demo's folder: everything happens in it, and it goes at the end, however the end comes
 
@@ -91,7 +90,7 @@ PY
 find photos -name '*.png' | LC_ALL=C sort | sed 's/^/    /'
 
 step "A directory as the bucket, SQLite as the catalog: init writes lockstep.conf and makes both"
-run lockstep init --config lockstep.conf --store file:./bucket --catalog sqlite:./catalog.db
+run lockstep --config lockstep.conf init --store file:./bucket --catalog sqlite:./catalog.db
 
 step "Mount it: the bucket becomes products/<id>/<weight>/<type>/<file>"
 run lockstep mount mnt
