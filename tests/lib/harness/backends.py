@@ -33,7 +33,7 @@ class FileBackend:
     def environment(self) -> dict[str, str]:
         return {}
 
-    def keys(self) -> list[str]:
+    def all_keys(self) -> list[str]:
         """All keys in byte order, internal ones too."""
         found = []
         for folder, _, files in os.walk(self.directory):
@@ -42,7 +42,7 @@ class FileBackend:
 
     def objects(self) -> dict[str, Object]:
         result = {}
-        for key in self.keys():
+        for key in self.all_keys():
             if not key.startswith(INTERNAL):
                 data = self.get(key)
                 result[key] = Object(len(data), hashlib.md5(data).hexdigest())
@@ -108,7 +108,7 @@ class MinioBackend:
                 found[entry["Key"]] = Object(entry["Size"], entry["ETag"].strip('"'))
         return found
 
-    def keys(self) -> list[str]:
+    def all_keys(self) -> list[str]:
         return list(self._list())
 
     def objects(self) -> dict[str, Object]:
@@ -128,7 +128,7 @@ class MinioBackend:
         self.delete(old)
 
     def empty(self) -> None:
-        keys = self.keys()
+        keys = self.all_keys()
         for at in range(0, len(keys), 1000):
             batch = [{"Key": key} for key in keys[at : at + 1000]]
             self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": batch, "Quiet": True})

@@ -34,3 +34,15 @@ def make_tree(root: Path, product: str, weight: str, count: int, mtime: int = 1_
         os.utime(path, (mtime + i, mtime + i))
         keys.append(key)
     return keys
+
+
+def seed(lockstep, *weights: tuple[str, str, int]) -> list[str]:
+    """Put images into the bucket as a foreign program would, and let `lockstep import` make their rows."""
+    keys = []
+    for product, weight, count in weights:
+        for i in range(count):
+            key = f"products/{product}/{weight}/{TYPES[i % 3]}/image-{i:04d}.png"
+            lockstep.backend.put(key, png(key, side=4 + i % 5))
+            keys.append(key)
+    lockstep.run("import")
+    return keys
