@@ -19,8 +19,6 @@
 #include "base/hash.h"
 #include "cli/ini.h"
 
-LS_AUTO_DEFINE(ls_config, struct ls_config *, ls_config_free)
-
 enum kind {
     KIND_TEXT,
     KIND_PATH,

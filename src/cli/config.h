@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 
+#include "base/auto.h"
 #include "lockstep/err.h"
 
 enum ls_store_scheme { LS_STORE_SCHEME_S3, LS_STORE_SCHEME_FILE };
@@ -57,7 +58,8 @@ enum ls_rc ls_config_load(const char *path, struct ls_config **out_config, struc
 /* Take the text instead of a file; `path` is where it would lie (its folder must exist). */
 enum ls_rc ls_config_parse(const char *path, const char *text, struct ls_config **out_config, struct ls_err *err)
     LS_MUST_CHECK;
-void ls_config_free(struct ls_config *config);
+void ls_config_free(struct ls_config *config); /* takes NULL */
+LS_AUTO_DEFINE(ls_config, struct ls_config *, ls_config_free)
 
 /* "4G", "512M", "100k" or bytes. LS_INVALID with what was wrong. */
 enum ls_rc ls_size_parse(const char *text, uint64_t *out_bytes, struct ls_err *err) LS_MUST_CHECK;
