@@ -210,24 +210,22 @@ void ls_cli_catch_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
-int ls_cli_confirm(bool yes, const char *fmt, ...)
+int ls_cli_confirm(enum ls_confirm confirm, bool yes, const char *fmt, ...)
 {
-    if (yes)
+    bool terminal = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+    if (yes || (!terminal && confirm == LS_CONFIRM_NAMED))
         return LS_EXIT_OK;
     ls_cli_progress(NULL, 0, 0);
     fflush(stdout);
     va_list args;
     va_start(args, fmt);
-    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
-        fputs("lockstep: this would ", stderr);
-        vfprintf(stderr, fmt, args);
-        fputs("; there is no terminal to ask on: say --yes if that is meant\n", stderr);
-        va_end(args);
-        return LS_EXIT_USAGE;
-    }
-    fputs("This will ", stderr);
+    fputs(terminal ? "This will " : "lockstep: this would ", stderr);
     vfprintf(stderr, fmt, args);
     va_end(args);
+    if (!terminal) {
+        fputs("; there is no terminal to ask on: say --yes if that is meant\n", stderr);
+        return LS_EXIT_USAGE;
+    }
     fputs(". Go on? [y/N] ", stderr);
     char answer[16] = "";
     if (fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y'))

@@ -69,9 +69,13 @@ int ls_cli_open(struct ls_cli *cli, enum ls_compose_depth depth, struct ls_confi
 void ls_cli_catch_signals(void);
 extern atomic_bool ls_cli_cancelled;
 
-/* Ask before something that destroys: LS_EXIT_OK to go on. Without --yes and without a terminal, or after "no": says
- * so and returns LS_EXIT_USAGE or LS_EXIT_ERROR. */
-int ls_cli_confirm(bool yes, const char *fmt, ...) LS_PRINTF(2, 3);
+enum ls_confirm {
+    LS_CONFIRM_MUST, /* what goes is found by the program: no terminal and no --yes means no */
+    LS_CONFIRM_NAMED /* what goes was named on the command line: asked only on a terminal */
+};
+/* Ask before something that destroys; "This will …". LS_EXIT_OK to go on; else says so and returns LS_EXIT_USAGE
+ * (nobody to ask) or LS_EXIT_ERROR (the answer was no). */
+int ls_cli_confirm(enum ls_confirm confirm, bool yes, const char *fmt, ...) LS_PRINTF(3, 4);
 
 /* Flush standard output: `status`, or LS_EXIT_ERROR after saying that it could not be written. */
 int ls_cli_finish(int status);

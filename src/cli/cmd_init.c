@@ -2,11 +2,9 @@
 /*
  * lockstep init: make bucket, schema and config.
  *
- * The config is written last and never over another one, so that a failed init leaves none. Paths on the command line
- * count from the working directory, as everywhere in a shell; those in a config from its folder: where the two differ,
- * the absolute path is written.
+ * The config is written last and never over another one, so that a failed init leaves none. It gets the urls as they
+ * were given, so relative paths count from its folder, on the command line too.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,54 +30,24 @@ static enum ls_rc add_line(struct ls_buf *out, const char *key, const char *valu
     return ls_buf_addf(out, "%s = %s%s%s\n", key, quote, value, quote);
 }
 
-/* A path as the config must have it; the caller frees it. NULL when out of memory. */
-static char *config_path_of(const char *path, bool same_folder)
+static enum ls_rc write_text(const struct init_args *args, struct ls_buf *out, struct ls_err *err)
 {
-    LS_AUTO(ls_free) char *cwd = NULL;
-    if (*path == '/' || same_folder)
-        return strdup(path);
-    cwd = getcwd(NULL, 0);
-    if (!cwd)
-        return NULL;
-    if (strncmp(path, "./", 2) == 0 && path[2])
-        path += 2;
-    return ls_strf("%s/%s", strcmp(cwd, "/") == 0 ? "" : cwd, path);
-}
-
-/* As config_path_of for "scheme:path"; other urls stay. */
-static char *config_url_of(const char *url, const char *scheme, bool same_folder)
-{
-    size_t len = strlen(scheme);
-    if (strncmp(url, scheme, len) != 0 || url[len] != ':' || url[len + 1] == '/')
-        return strdup(url);
-    LS_AUTO(ls_free) char *path = config_path_of(url + len + 1, same_folder);
-    return path ? ls_strf("%s:%s", scheme, path) : NULL;
-}
-
-static enum ls_rc write_text(const struct init_args *args, bool same_folder, struct ls_buf *out, struct ls_err *err)
-{
-    LS_AUTO(ls_free) char *store = config_url_of(args->store, "file", same_folder);
-    LS_AUTO(ls_free) char *catalog = config_url_of(args->catalog, "sqlite", same_folder);
-    LS_AUTO(ls_free) char *credentials = args->credentials ? config_path_of(args->credentials, same_folder) : NULL;
-    LS_AUTO(ls_free) char *ca_file = args->ca_file ? config_path_of(args->ca_file, same_folder) : NULL;
-    if (!store || !catalog || (args->credentials && !credentials) || (args->ca_file && !ca_file))
-        return ls_err_nomem(err);
-    enum ls_rc rc = ls_buf_adds(out, "# lockstep; see lockstep.conf in lockstep(1)\n[store]\n");
+    enum ls_rc rc = ls_buf_adds(out, "# lockstep's config: see lockstep(1)\n[store]\n");
     const struct {
         const char *key, *value;
-    } lines[] = {{"url", store},
+    } lines[] = {{"url", args->store},
                  {"endpoint", args->endpoint},
                  {"region", args->region},
                  {"public_url", args->public_url},
-                 {"credentials", credentials},
+                 {"credentials", args->credentials},
                  {"profile", args->profile},
-                 {"ca_file", ca_file}};
+                 {"ca_file", args->ca_file}};
     for (size_t i = 0; !rc && i < sizeof lines / sizeof *lines; i++)
         rc = add_line(out, lines[i].key, lines[i].value);
     if (!rc)
         rc = ls_buf_adds(out, "\n[catalog]\n");
     if (!rc)
-        rc = add_line(out, "url", catalog);
+        rc = add_line(out, "url", args->catalog);
     if (!rc)
         rc = ls_buf_adds(out, "\n"
                               "# [layout]\n"
@@ -95,25 +63,13 @@ static enum ls_rc write_text(const struct init_args *args, bool same_folder, str
     return rc ? ls_err_nomem(err) : LS_OK;
 }
 
-/* Is the config's folder the working directory? */
-static bool in_cwd(const char *config_path)
-{
-    const char *slash = strrchr(config_path, '/');
-    if (!slash)
-        return true;
-    LS_AUTO(ls_free) char *folder = strndup(config_path, slash == config_path ? 1 : (size_t)(slash - config_path));
-    LS_AUTO(ls_free) char *real = folder ? realpath(folder, NULL) : NULL;
-    LS_AUTO(ls_free) char *cwd = realpath(".", NULL);
-    return real && cwd && strcmp(real, cwd) == 0;
-}
-
 static enum ls_rc init(const char *path, const struct init_args *args, struct ls_err *err)
 {
     LS_AUTO(ls_buf) struct ls_buf text = LS_BUF_INIT(LS_BUF_LINE);
     LS_AUTO(ls_config) struct ls_config *config = NULL;
     if (access(path, F_OK) == 0)
         return ls_err_set(err, LS_EXISTS, "init: %s is there already; name another one with --config", path);
-    enum ls_rc rc = write_text(args, in_cwd(path), &text, err);
+    enum ls_rc rc = write_text(args, &text, err);
     if (!rc)
         rc = ls_config_parse(path, text.data, &config, err);
     if (!rc)
@@ -181,6 +137,7 @@ const struct ls_command ls_cmd_init = {
             "  --profile NAME      its section\n"
             "  --ca-file FILE      certificates (PEM) instead of the system's\n"
             "\n"
-            "Keys come from the environment or from files, never from the command line: see lockstep(1).\n",
+            "Relative paths count from the config's folder. Keys come from the environment or from files, never from "
+            "the command line: see lockstep(1).\n",
     .run = run,
 };

@@ -139,7 +139,7 @@ static int run(struct ls_cli *cli, int argc, char **argv)
         folders = folders || level != LS_LEVEL_FILE;
     }
     if (!status && folders)
-        status = ls_cli_confirm(yes, "remove '%s'%s with all that is below", argv[optind],
+        status = ls_cli_confirm(LS_CONFIRM_NAMED, yes, "remove '%s'%s with all that is below", argv[optind],
                                 optind + 1 < argc ? " and the others" : "");
     if (!status && !folders)
         return remove_files(stack->engine, argv + optind, argc - optind);
@@ -159,7 +159,7 @@ const struct ls_command ls_cmd_rm = {
     .usage = "[-r [--yes]] KEY…",
     .help = "Removes images for good: no trash. Named images go in one operation: all or none.\n"
             "\n"
-            "  -r, --recursive  also folders (product, weight, type) with all that is below; asks first\n"
+            "  -r, --recursive  also folders (product, weight, type) with all that is below; asks first on a terminal\n"
             "  -y, --yes        do not ask\n",
     .run = run,
 };

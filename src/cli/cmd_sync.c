@@ -109,7 +109,8 @@ static int confirm(const struct ls_scan *scan, const struct sync_args *args)
     uint64_t removed = plan.remove_orphaned + plan.remove_misplaced;
     if (args->opts.dry_run || (removed == 0 && plan.drop == 0))
         return LS_EXIT_OK;
-    return ls_cli_confirm(args->yes, "move %" PRIu64 " objects to trash and drop %" PRIu64 " rows", removed, plan.drop);
+    return ls_cli_confirm(LS_CONFIRM_MUST, args->yes, "move %" PRIu64 " objects to trash and drop %" PRIu64 " rows",
+                          removed, plan.drop);
 }
 
 /* Tell of one item as it is mended. */

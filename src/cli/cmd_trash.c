@@ -146,7 +146,8 @@ static int run_purge(struct ls_cli *cli, int argc, char **argv)
     const char *prefix = optind < argc ? argv[optind] : "";
     LS_AUTO(ls_config) struct ls_config *config = NULL;
     LS_AUTO(ls_stack) struct ls_stack *stack = NULL;
-    int status = ls_cli_confirm(yes, "remove trashed objects%s%s for good", *prefix ? " below " : "", prefix);
+    int status =
+        ls_cli_confirm(LS_CONFIRM_MUST, yes, "remove trashed objects%s%s for good", *prefix ? " below " : "", prefix);
     if (!status)
         status = ls_cli_open(cli, LS_COMPOSE_ENGINE, &config, &stack);
     if (status)

@@ -24,7 +24,8 @@ static int confirm_delete(struct ls_engine *engine, const char *product, const c
     }
     if (rc)
         return ls_cli_fail(&err);
-    return ls_cli_confirm(yes, "remove variant %s of %s with %" PRIu64 " images", weight, product, rows);
+    return ls_cli_confirm(LS_CONFIRM_NAMED, yes, "remove variant %s of %s with %" PRIu64 " images", weight, product,
+                          rows);
 }
 
 static int run(struct ls_cli *cli, int argc, char **argv)
@@ -82,6 +83,6 @@ const struct ls_command ls_cmd_variant = {
             "delete   removes the variant with all its images, in both places\n"
             "enable, disable  switch whether the shop shows it; no object is touched\n"
             "\n"
-            "  -y, --yes  delete: do not ask\n",
+            "  -y, --yes  delete: do not ask (without a terminal nothing is asked)\n",
     .run = run,
 };

@@ -29,3 +29,26 @@ libls_cli_la_SOURCES = \
 
 lockstep_SOURCES = src/cli/main.c
 lockstep_LDADD = libls_cli.la libls_mount.la $(LS_LAYERS) $(LS_LIBS) $(FUSE_LIBS)
+
+# A page for the program and one for each command; tests/cli/man.sh checks that none and no option is forgotten.
+dist_man_MANS += \
+	doc/man/lockstep-failpoints.1 \
+	doc/man/lockstep-get.1 \
+	doc/man/lockstep-help.1 \
+	doc/man/lockstep-import.1 \
+	doc/man/lockstep-init.1 \
+	doc/man/lockstep-log.1 \
+	doc/man/lockstep-ls.1 \
+	doc/man/lockstep-mount.1 \
+	doc/man/lockstep-mv.1 \
+	doc/man/lockstep-put.1 \
+	doc/man/lockstep-recover.1 \
+	doc/man/lockstep-rm.1 \
+	doc/man/lockstep-scan.1 \
+	doc/man/lockstep-status.1 \
+	doc/man/lockstep-sync.1 \
+	doc/man/lockstep-trash.1 \
+	doc/man/lockstep-url.1 \
+	doc/man/lockstep-variant.1 \
+	doc/man/lockstep-version.1 \
+	doc/man/lockstep.1

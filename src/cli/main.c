@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The program's entry: global options, then the command. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "cli/cli.h"
 
@@ -14,7 +13,7 @@ int main(int argc, char **argv)
     if (at != -1)
         return cli.option_status;
     if (optind >= argc) {
-        ls_cmd_help.run(&cli, 1, argv);
+        fputs("lockstep: no command; `lockstep help` lists them\n", stderr);
         return LS_EXIT_USAGE;
     }
     const char *name = argv[optind];

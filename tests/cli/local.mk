@@ -1,3 +1,6 @@
+# The manual pages against what the program says.
+dist_check_SCRIPTS += tests/cli/man.sh
+
 if HAVE_CMOCKA
 check_PROGRAMS += tests/cli/test_ini
 tests_cli_test_ini_SOURCES = tests/cli/test_ini.c
