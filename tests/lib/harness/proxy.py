@@ -26,6 +26,10 @@ class Request:
     number: int = 0  # how many requests this rule has seen before
 
     @property
+    def has_key(self) -> bool:
+        return bool(self.path[1:].partition("/")[2])
+
+    @property
     def is_list(self) -> bool:
         return self.method == "GET" and "list-type" in self.query
 
@@ -35,7 +39,7 @@ class Request:
 
     @property
     def is_put(self) -> bool:
-        return self.method == "PUT" and "x-amz-copy-source" not in self.headers and self.path.count("/") > 2
+        return self.method == "PUT" and "x-amz-copy-source" not in self.headers and self.has_key
 
     @property
     def is_batch_delete(self) -> bool:
@@ -43,11 +47,11 @@ class Request:
 
     @property
     def is_delete(self) -> bool:
-        return self.is_batch_delete or (self.method == "DELETE" and self.path.count("/") > 2)
+        return self.is_batch_delete or (self.method == "DELETE" and self.has_key)
 
     @property
     def is_get(self) -> bool:
-        return self.method == "GET" and self.path.count("/") > 2 and not self.is_list
+        return self.method == "GET" and self.has_key and not self.is_list
 
 
 @dataclass
@@ -135,6 +139,12 @@ class Proxy:
 
             def log_message(self, *_):
                 pass
+
+            def handle_expect_100(self):
+                try:
+                    return super().handle_expect_100()
+                finally:
+                    self.wfile.flush()
 
             def _do(self):
                 proxy.handle(self)
