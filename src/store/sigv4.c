@@ -233,9 +233,9 @@ enum ls_rc ls_sigv4_scope_init(struct ls_sigv4_scope *scope, const char *access_
         strlen(service) >= sizeof scope->service || strlen(amz_date) < 8 || strlen(secret_key) > 512)
         return ls_err_set(err, LS_INVALID, "store: access key, secret or region is too long");
     memset(scope, 0, sizeof *scope);
-    strcpy(scope->access_key, access_key);
-    strcpy(scope->region, region);
-    strcpy(scope->service, service);
+    memcpy(scope->access_key, access_key, strlen(access_key) + 1);
+    memcpy(scope->region, region, strlen(region) + 1);
+    memcpy(scope->service, service, strlen(service) + 1);
     memcpy(scope->date, amz_date, 8);
 
     enum ls_rc rc = ls_buf_addf(&seed, "AWS4%s", secret_key);
