@@ -10,3 +10,4 @@ include tests/layout/local.mk
 include tests/engine/local.mk
 include tests/scan/local.mk
 include tests/mount/local.mk
+include tests/cli/local.mk

@@ -56,7 +56,8 @@ struct ls_err {
 void ls_err_clear(struct ls_err *err);
 
 /* Write class and text (cut at the maximum; control bytes are shown escaped) and return rc, so that callers can
- * `return ls_err_set(…)`. err may be NULL. */
+ * `return ls_err_set(…)`. It starts a new error: sys_errno, http_status and code are cleared, so set them afterwards.
+ * err->text may itself be an argument. err may be NULL. */
 enum ls_rc ls_err_set(struct ls_err *err, enum ls_rc rc, const char *fmt, ...) LS_PRINTF(3, 4);
 
 /* As ls_err_set, for a failed system call: the class follows from sys_errno and strerror is appended to the text. */

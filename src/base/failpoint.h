@@ -27,11 +27,18 @@ struct ls_failpoint {
 /* Slow path of LS_FAILPOINT; true when the caller must fail. */
 bool ls_failpoint_hit(struct ls_failpoint *point);
 
+/* AddressSanitizer would put red zones between the section's entries; gcc leaves named sections alone by itself. */
+#ifdef __clang__
+#define LS_FAILPOINT_NO_ASAN , no_sanitize("address")
+#else
+#define LS_FAILPOINT_NO_ASAN
+#endif
+
 #define LS_FAILPOINT(point_name)                                                                                       \
     __extension__({                                                                                                    \
         static struct ls_failpoint ls_point_ = {.name = (point_name)};                                                 \
         static struct ls_failpoint *const ls_point_entry_                                                              \
-            __attribute__((section("ls_failpoints"), used, no_sanitize("address"))) = &ls_point_;                      \
+            __attribute__((section("ls_failpoints"), used LS_FAILPOINT_NO_ASAN)) = &ls_point_;                         \
         atomic_load_explicit(&ls_point_.action, memory_order_relaxed) !=                                               \
             LS_FAILPOINT_OFF &&ls_failpoint_hit(&ls_point_);                                                           \
     })

@@ -8,6 +8,8 @@
 #ifndef LOCKSTEP_BASE_WORKERS_H
 #define LOCKSTEP_BASE_WORKERS_H
 
+#include <stddef.h>
+
 #include "lockstep/err.h"
 
 struct ls_workers;

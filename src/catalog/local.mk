@@ -1,2 +1,24 @@
 noinst_LTLIBRARIES += libls_catalog.la
-libls_catalog_la_SOURCES =
+libls_catalog_la_SOURCES = \
+	src/catalog/arena.c src/catalog/arena.h \
+	src/catalog/backends.h \
+	src/catalog/catalog.c \
+	src/catalog/sqlite.c src/catalog/sqlite_impl.h \
+	src/catalog/sqlite_backup.c \
+	src/catalog/sqlite_change.c \
+	src/catalog/sqlite_claim.c \
+	src/catalog/sqlite_conn.c \
+	src/catalog/sqlite_folder.c \
+	src/catalog/sqlite_image.c \
+	src/catalog/sqlite_image_count.c \
+	src/catalog/sqlite_image_write.c \
+	src/catalog/sqlite_instance.c \
+	src/catalog/sqlite_journal.c \
+	src/catalog/sqlite_lock.c \
+	src/catalog/sqlite_product.c \
+	src/catalog/sqlite_query.c \
+	src/catalog/sqlite_schema.c \
+	src/catalog/sqlite_side.c \
+	src/catalog/sqlite_sql.c src/catalog/sqlite_sql.h \
+	src/catalog/sqlite_tx.c \
+	src/catalog/words.h

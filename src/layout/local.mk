@@ -1,2 +1,2 @@
 noinst_LTLIBRARIES += libls_layout.la
-libls_layout_la_SOURCES =
+libls_layout_la_SOURCES = src/layout/layout.c

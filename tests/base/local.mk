@@ -1,6 +1,37 @@
-# if HAVE_CMOCKA
-# check_PROGRAMS += tests/base/test_NAME
-# tests_base_test_NAME_SOURCES = tests/base/test_NAME.c
-# tests_base_test_NAME_CPPFLAGS = $(TEST_CPPFLAGS)
-# tests_base_test_NAME_LDADD = $(TEST_LIBS)
-# endif
+# The layers, checked over the whole tree.
+dist_check_SCRIPTS += tests/layers.sh
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/base/test_err
+tests_base_test_err_SOURCES = tests/base/test_err.c
+tests_base_test_err_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_base_test_err_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/base/test_buf
+tests_base_test_buf_SOURCES = tests/base/test_buf.c
+tests_base_test_buf_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_base_test_buf_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/base/test_clock
+tests_base_test_clock_SOURCES = tests/base/test_clock.c
+tests_base_test_clock_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_base_test_clock_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/base/test_hash
+tests_base_test_hash_SOURCES = tests/base/test_hash.c
+tests_base_test_hash_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_base_test_hash_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/base/test_log
+tests_base_test_log_SOURCES = tests/base/test_log.c
+tests_base_test_log_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_base_test_log_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/base/test_workers
+tests_base_test_workers_SOURCES = tests/base/test_workers.c
+tests_base_test_workers_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_base_test_workers_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/base/test_file
+tests_base_test_file_SOURCES = tests/base/test_file.c
+tests_base_test_file_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_base_test_file_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/base/test_failpoint
+tests_base_test_failpoint_SOURCES = tests/base/test_failpoint.c
+tests_base_test_failpoint_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_base_test_failpoint_LDADD = $(TEST_LIBS)
+endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Reading image rows, each joined with what is recorded of its object and with the variant it points at.
+ *
+ * Rows that follow each other in key order mostly share product, weight and type: such text is kept once a page.
+ */
+#include "catalog/sqlite_impl.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Columns of IMAGE_SELECT in sqlite_sql.c. */
+enum {
+    COL_KEY,
+    COL_PRODUCT,
+    COL_WEIGHT,
+    COL_TYPE,
+    COL_URL,
+    COL_VARIANT_ID,
+    COL_CREATED,
+    COL_UPDATED,
+    COL_VARIANT_PRODUCT,
+    COL_VARIANT_WEIGHT,
+    COL_SIZE,
+    COL_ETAG,
+    COL_MTIME,
+    COL_MODE,
+    COL_UID,
+    COL_GID,
+    COL_CONTENT_TYPE
+};
+
+/* A page that is being filled. */
+struct filling {
+    struct ls_image *items;
+    size_t n, cap;
+    struct ls_arena *arena;
+};
+
+static enum ls_rc read_record(struct ls_query *q, struct ls_record *out, struct ls_err *err)
+{
+    out->known = sqlite3_column_type(q->stmt, COL_SIZE) != SQLITE_NULL;
+    if (!out->known)
+        return LS_OK;
+    out->size_bytes = (uint64_t)ls_query_get_int(q, COL_SIZE);
+    out->mtime_ns = ls_query_get_int(q, COL_MTIME);
+    out->mode = (uint32_t)ls_query_get_int(q, COL_MODE);
+    out->uid = (uint32_t)ls_query_get_int(q, COL_UID);
+    out->gid = (uint32_t)ls_query_get_int(q, COL_GID);
+    enum ls_rc rc = ls_query_get_fixed(q, COL_ETAG, out->etag, sizeof out->etag, err);
+    if (rc == LS_OK)
+        rc = ls_query_get_fixed(q, COL_CONTENT_TYPE, out->content_type, sizeof out->content_type, err);
+    return rc;
+}
+
+static enum ls_rc read_row(struct ls_query *q, struct filling *page, struct ls_err *err)
+{
+    static const struct ls_image none;
+    enum ls_rc rc = ls_sqlite_grow(&page->items, page->n, &page->cap, sizeof *page->items, err);
+    if (rc != LS_OK)
+        return rc;
+    const struct ls_image *before = page->n ? &page->items[page->n - 1] : &none;
+    struct ls_image *item = &page->items[page->n];
+    const struct {
+        int column;
+        const char *same;
+        const char **out;
+    } texts[] = {
+        {COL_KEY, NULL, &item->key},
+        {COL_URL, NULL, &item->url},
+        {COL_PRODUCT, before->product, &item->product},
+        {COL_WEIGHT, before->weight, &item->weight},
+        {COL_TYPE, before->type, &item->type},
+        {COL_VARIANT_ID, before->variant_id, &item->variant_id},
+        {COL_VARIANT_PRODUCT, before->variant_product, &item->variant_product},
+        {COL_VARIANT_WEIGHT, before->variant_weight_now, &item->variant_weight_now},
+    };
+    memset(item, 0, sizeof *item);
+    for (size_t i = 0; rc == LS_OK && i < sizeof texts / sizeof texts[0]; i++)
+        rc = ls_query_get_shared(q, texts[i].column, page->arena, texts[i].same, texts[i].out, err);
+    if (rc == LS_OK)
+        rc = read_record(q, &item->record, err);
+    item->created_ns = ls_query_get_time(q, COL_CREATED);
+    item->updated_ns = ls_query_get_time(q, COL_UPDATED);
+    if (rc == LS_OK)
+        page->n++;
+    return rc;
+}
+
+static enum ls_rc read_rows(struct ls_query *q, struct filling *page, struct ls_err *err)
+{
+    bool row;
+    enum ls_rc rc;
+    while ((rc = ls_query_row(q, &row, err)) == LS_OK && row)
+        if ((rc = read_row(q, page, err)) != LS_OK)
+            break;
+    return rc;
+}
+
+/* Hand the page out, or free it when reading failed. */
+static enum ls_rc finish(enum ls_rc rc, struct filling *page, struct ls_image_page *out)
+{
+    *out = (struct ls_image_page){page->items, page->n, page->arena};
+    if (rc != LS_OK)
+        ls_image_page_dispose(out);
+    return rc;
+}
+
+static enum ls_rc start(struct filling *page, struct ls_image_page *out, struct ls_err *err)
+{
+    *out = (struct ls_image_page){0};
+    *page = (struct filling){.arena = ls_arena_new()};
+    return page->arena ? LS_OK : ls_err_nomem(err);
+}
+
+static int by_bytes(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
+static enum ls_rc read_keys(struct ls_sqlite_conn *conn, const char *const *keys, size_t n, struct filling *page,
+                            struct ls_err *err)
+{
+    LS_AUTO(ls_query) struct ls_query q;
+    enum ls_rc rc = ls_query_begin(conn, LS_SQL_IMAGE_GET, &q, err);
+    for (size_t i = 0; rc == LS_OK && i < n; i++) {
+        if (i && strcmp(keys[i], keys[i - 1]) == 0)
+            continue;
+        ls_query_again(&q);
+        ls_query_text(&q, keys[i]);
+        rc = read_rows(&q, page, err);
+    }
+    return rc;
+}
+
+/* Many statements read as one: give them one snapshot. */
+static enum ls_rc read_keys_at_once(struct ls_sqlite_reader *reader, const char *const *keys, size_t n,
+                                    struct filling *page, struct ls_err *err)
+{
+    if (!reader->pooled || n < 2)
+        return read_keys(reader->conn, keys, n, page, err);
+    enum ls_rc rc = ls_sqlite_snapshot_begin(reader->conn, err);
+    if (rc != LS_OK)
+        return rc;
+    rc = read_keys(reader->conn, keys, n, page, err);
+    ls_sqlite_snapshot_end(reader->conn);
+    return rc;
+}
+
+enum ls_rc ls_sqlite_images_get(struct ls_catalog *cat, struct ls_tx *tx, const char *const *keys, size_t n,
+                                struct ls_image_page *out, struct ls_err *err)
+{
+    struct filling page;
+    enum ls_rc rc = start(&page, out, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_free) const char **sorted = reallocarray(NULL, n ? n : 1, sizeof *sorted);
+    if (!sorted)
+        return finish(ls_err_nomem(err), &page, out);
+    if (n)
+        memcpy(sorted, keys, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, by_bytes);
+    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
+    rc = ls_sqlite_reader_get(cat, tx, &reader, err);
+    if (rc == LS_OK)
+        rc = read_keys_at_once(&reader, sorted, n, &page, err);
+    return finish(rc, &page, out);
+}
+
+enum ls_rc ls_sqlite_image_page(struct ls_catalog *cat, struct ls_tx *tx, const char *after, const char *before,
+                                unsigned limit, struct ls_image_page *out, struct ls_err *err)
+{
+    struct filling page;
+    enum ls_rc rc = start(&page, out, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
+    rc = ls_sqlite_reader_get(cat, tx, &reader, err);
+    if (rc != LS_OK)
+        return finish(rc, &page, out);
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(reader.conn, before ? LS_SQL_IMAGE_RANGE : LS_SQL_IMAGE_PAGE, &q, err);
+    if (rc == LS_OK) {
+        ls_query_text(&q, after ? after : "");
+        if (before)
+            ls_query_text(&q, before);
+        ls_query_int(&q, limit);
+        rc = read_rows(&q, &page, err);
+    }
+    return finish(rc, &page, out);
+}
+
+enum ls_rc ls_sqlite_variant_images(struct ls_catalog *cat, struct ls_tx *tx, const char *variant_id, const char *after,
+                                    unsigned limit, struct ls_image_page *out, struct ls_err *err)
+{
+    struct filling page;
+    int64_t id;
+    enum ls_rc rc = start(&page, out, err);
+    if (rc != LS_OK)
+        return rc;
+    if (!ls_sqlite_id_parse(variant_id, &id))
+        return finish(LS_OK, &page, out); /* no variant has such an id */
+    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
+    rc = ls_sqlite_reader_get(cat, tx, &reader, err);
+    if (rc != LS_OK)
+        return finish(rc, &page, out);
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(reader.conn, LS_SQL_VARIANT_IMAGES, &q, err);
+    if (rc == LS_OK) {
+        ls_query_int(&q, id);
+        ls_query_text(&q, after ? after : "");
+        ls_query_int(&q, limit);
+        rc = read_rows(&q, &page, err);
+    }
+    return finish(rc, &page, out);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The words that the journal's tables hold for operations, actions and states, and the way back. Static text.
+ */
+#ifndef LOCKSTEP_CATALOG_WORDS_H
+#define LOCKSTEP_CATALOG_WORDS_H
+
+#include "lockstep/catalog.h"
+
+const char *ls_action_name(enum ls_action action);
+const char *ls_intent_state_name(enum ls_intent_state state);
+
+/* 0, which none of the values is, when the text is no such word. */
+enum ls_op ls_op_parse(const char *text);
+enum ls_action ls_action_parse(const char *text);
+enum ls_intent_state ls_intent_state_parse(const char *text);
+
+#endif

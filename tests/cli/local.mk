@@ -1,0 +1,21 @@
+# The manual pages against what the program says.
+dist_check_SCRIPTS += tests/cli/man.sh
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/cli/test_ini
+tests_cli_test_ini_SOURCES = tests/cli/test_ini.c
+tests_cli_test_ini_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_cli_test_ini_LDADD = libls_cli.la $(TEST_LIBS)
+check_PROGRAMS += tests/cli/test_config
+tests_cli_test_config_SOURCES = tests/cli/test_config.c
+tests_cli_test_config_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_cli_test_config_LDADD = libls_cli.la $(TEST_LIBS)
+check_PROGRAMS += tests/cli/test_credentials
+tests_cli_test_credentials_SOURCES = tests/cli/test_credentials.c
+tests_cli_test_credentials_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_cli_test_credentials_LDADD = libls_cli.la $(TEST_LIBS)
+check_PROGRAMS += tests/cli/test_json
+tests_cli_test_json_SOURCES = tests/cli/test_json.c
+tests_cli_test_json_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_cli_test_json_LDADD = libls_cli.la $(TEST_LIBS)
+endif

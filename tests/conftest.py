@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures of all Python tests: both stores, a MinIO, a lockstep installation that cleans up after itself."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from harness.backends import FileBackend, MinioBackend
+from harness.program import Lockstep
+
+
+def pytest_configure(config):
+    # A hung test must not take the others along; sanitizers and valgrind get more time.
+    config.option.timeout = 150 * float(os.environ.get("LOCKSTEP_TEST_SLOW", "1"))
+
+
+@pytest.fixture(scope="session")
+def minio_server():
+    """(endpoint, access key, secret key): of the MinIO that tests/run.sh started, else of one of our own."""
+    if os.environ.get("LOCKSTEP_TEST_S3_ENDPOINT"):
+        yield tuple(os.environ[f"LOCKSTEP_TEST_S3_{name}"] for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY"))
+        return
+    server = os.environ.get("LOCKSTEP_TEST_MINIO") or shutil.which("minio")
+    assert server, "no MinIO: run tests/run.sh, or set LOCKSTEP_TEST_MINIO"
+    data = tempfile.mkdtemp(prefix="lockstep-minio.")
+    access, secret = "lockstep-" + secrets.token_hex(4), secrets.token_hex(16)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [server, "server", "--quiet", "--address", f"127.0.0.1:{port}", data],
+        env=os.environ | {"MINIO_ROOT_USER": access, "MINIO_ROOT_PASSWORD": secret, "MINIO_BROWSER": "off"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    endpoint = f"http://127.0.0.1:{port}"
+    try:
+        end = time.monotonic() + 30
+        while True:
+            try:
+                urllib.request.urlopen(f"{endpoint}/minio/health/ready", timeout=2).close()
+                break
+            except OSError:
+                assert process.poll() is None and time.monotonic() < end, "MinIO did not start"
+                time.sleep(0.1)
+        yield endpoint, access, secret
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        shutil.rmtree(data, ignore_errors=True)
+
+
+@pytest.fixture
+def folder():
+    """A short path of our own: mount points and sockets dislike long ones."""
+    path = Path(tempfile.mkdtemp(prefix="ls."))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def file_backend(folder):
+    return FileBackend(folder / "bucket")
+
+
+@pytest.fixture
+def minio_backend(minio_server):
+    backend = MinioBackend(*minio_server)
+    yield backend
+    backend.destroy()
+
+
+@pytest.fixture(params=["file", "minio"])
+def backend(request):
+    return request.getfixturevalue(f"{request.param}_backend")
+
+
+def _installation(folder, backend):
+    lockstep = Lockstep(folder, backend)
+    try:
+        lockstep.init()
+        yield lockstep
+    finally:
+        lockstep.close()
+
+
+@pytest.fixture
+def lockstep(folder, backend):
+    """An initialised, empty installation, once on each store."""
+    yield from _installation(folder, backend)
+
+
+@pytest.fixture
+def lockstep_file(folder, file_backend):
+    yield from _installation(folder, file_backend)
+
+
+@pytest.fixture
+def lockstep_minio(folder, minio_backend):
+    yield from _installation(folder, minio_backend)

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The life of a mount: daemonising only after success, clear errors, draining on SIGTERM, no secrets anywhere."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+from harness.images import png
+from harness.mount import mounted
+from harness.program import wait_until
+
+pytestmark = pytest.mark.mount
+
+
+def daemons_of(path) -> list[int]:
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/cmdline", "rb") as line:
+                    if os.fsencode(str(path)) in line.read().split(b"\0"):
+                        found.append(int(entry))
+            except OSError:
+                continue
+    return found
+
+
+@pytest.fixture
+def daemon(lockstep, folder):
+    """A mount that went to the background, as an operator starts it."""
+    path = folder / "background"
+    path.mkdir()
+    lockstep.run("mount", path)
+    yield path
+    if mounted(path):
+        subprocess.run(["fusermount3", "-u", "-z", path], timeout=30)
+    for pid in daemons_of(path):
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_the_mount_is_usable_as_soon_as_the_command_returns(daemon, lockstep):
+    assert mounted(daemon)
+    assert "products" in os.listdir(daemon)
+    path = daemon / "products/p1/500ml/hero-card"
+    path.mkdir(parents=True)
+    (path / "a.png").write_bytes(b"a")
+    lockstep.oracle.assert_in_step()
+    assert len(daemons_of(daemon)) == 1
+    subprocess.run(["fusermount3", "-u", daemon], timeout=30, check=True)
+    wait_until(lambda: not daemons_of(daemon), "the daemon ends after the unmount")
+
+
+def test_sigterm_drains_and_unmounts(daemon, lockstep):
+    path = daemon / "products/p1/500ml/hero-card"
+    path.mkdir(parents=True)
+    (path / "a.png").write_bytes(png("a"))
+    (pid,) = daemons_of(daemon)
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not daemons_of(daemon), "the daemon ends after SIGTERM", 40)
+    assert not mounted(daemon)
+    lockstep.assert_in_step()
+
+
+def test_sigterm_in_the_foreground_ends_with_success(lockstep):
+    mount = lockstep.mount()
+    (mount.products / "p1").mkdir()
+    assert mount.terminate() == 0
+    assert not mounted(mount.path)
+
+
+def test_no_mount_point_is_a_clear_error(lockstep, folder):
+    done = lockstep.run("mount", folder / "nowhere", check=None)
+    assert done.returncode not in (0, 64) and "nowhere" in done.stderr
+    assert not daemons_of(folder / "nowhere")
+
+
+def test_a_missing_bucket_is_a_clear_error_of_the_command(lockstep, folder):
+    lockstep.backend.destroy()
+    path = folder / "mnt"
+    path.mkdir()
+    done = lockstep.run("mount", path, check=None)
+    assert done.returncode not in (0, 64) and done.stderr.strip()
+    assert not mounted(path) and not daemons_of(path)
+
+
+def test_the_secret_is_in_no_argument_no_log_and_no_file(lockstep_minio, folder):
+    lockstep = lockstep_minio
+    secret = os.fsencode(lockstep.backend.secret_key)
+    mount = lockstep.mount()
+    path = mount.products / "p1/500ml/hero-card"
+    path.mkdir(parents=True)
+    (path / "a.png").write_bytes(b"a")
+    with open(f"/proc/{mount.process.pid}/cmdline", "rb") as line:
+        assert secret not in line.read()
+    done = lockstep.run("--verbose", "scan", "--grace=0s")
+    assert lockstep.backend.secret_key not in done.stdout + done.stderr
+    for file in folder.rglob("*"):
+        if file.is_file() and mount.path not in file.parents:
+            assert secret not in file.read_bytes(), f"the secret lies in {file}"
+
+
+def test_two_mounts_of_one_bucket_stay_in_step(lockstep):
+    one, two = lockstep.mount(), lockstep.mount()
+    path = one.products / "p1/500ml/hero-card"
+    path.mkdir(parents=True)
+    (path / "a.png").write_bytes(b"a")
+    there = two.products / "p1/500ml/hero-card/a.png"
+    wait_until(there.exists, "the other mount shows the file")
+    assert there.read_bytes() == b"a"
+    os.rename(path / "a.png", path / "b.png")
+    wait_until(lambda: not there.exists(), "the other mount forgets the old name")
+    lockstep.assert_in_step()

