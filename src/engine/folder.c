@@ -257,17 +257,45 @@ static enum ls_rc folder_attr(struct ls_engine *engine, struct ls_tx *tx, struct
     return ops->folder_put(tx, &row, err);
 }
 
+/* A row that the application wrote has nothing recorded: what the store knows of its object is recorded first. */
+static enum ls_rc record_first(struct ls_tx *tx, const struct ls_image *row, const struct ls_object_info *info,
+                               struct ls_err *err)
+{
+    struct ls_image_write write = {.old_key = row->key, .image = *row};
+    ls_record_from_object(&write.image.record, info, NULL);
+    return tx->cat->ops->images_write(tx, &write, 1, err);
+}
+
+static enum ls_rc file_attr(struct ls_engine *engine, struct ls_tx *tx, const char *key, const struct ls_attr *attr,
+                            const struct ls_object_info *info, struct ls_err *err)
+{
+    LS_AUTO(ls_image_page) struct ls_image_page page = {0};
+    enum ls_rc rc = ls_catalog_image_get(engine->catalog, tx, key, &page, err);
+    if (rc == LS_OK && !page.items[0].record.known && info)
+        rc = record_first(tx, &page.items[0], info, err);
+    return rc == LS_OK ? engine->catalog->ops->image_attr(tx, key, attr, err) : rc;
+}
+
 static enum ls_rc set_attr(struct ls_engine *engine, struct ls_pool *pool, const char *path, const struct ls_attr *attr,
                            struct ls_err *err)
 {
+    LS_AUTO(ls_image_page) struct ls_image_page page = {0};
     LS_AUTO(ls_tx) struct ls_tx *tx = NULL;
     struct ls_key_parts parts;
+    struct ls_object_info info;
     enum ls_level level;
+    enum ls_rc rc = LS_OK;
     bool file = ls_layout_parse_path(engine->layout, path, strlen(path), &level, &parts) == LS_KEY_FITS &&
                 level == LS_LEVEL_FILE;
-    enum ls_rc rc = engine->catalog->ops->begin(engine->catalog, &tx, err);
+    if (file)
+        rc = ls_catalog_image_get(engine->catalog, NULL, path, &page, err);
+    bool unknown = rc == LS_OK && file && !page.items[0].record.known;
+    if (unknown)
+        rc = ls_store_head_one(engine->store, path, &info, err);
     if (rc == LS_OK)
-        rc = file ? engine->catalog->ops->image_attr(tx, path, attr, err)
+        rc = engine->catalog->ops->begin(engine->catalog, &tx, err);
+    if (rc == LS_OK)
+        rc = file ? file_attr(engine, tx, path, attr, unknown ? &info : NULL, err)
                   : folder_attr(engine, tx, pool, path, attr, err);
     if (rc == LS_OK)
         rc = ls_audit_line(engine, tx, "attr", path, NULL, NULL, err);
