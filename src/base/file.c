@@ -221,7 +221,7 @@ int ls_mkdirs_beneath(int dir_fd, const char *path, mode_t mode, bool durable)
         char name[NAME_MAX + 1];
         const char *rest = at + len;
         size_t rest_len = next_component(&rest);
-        if (rest_len == 0)
+        if (rest_len == 0 && at[len] != '/')
             break;
         if (take_component(at, len, name) < 0)
             return -1;
