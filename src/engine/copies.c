@@ -208,8 +208,7 @@ static enum ls_rc copy_chunk(struct ls_run *run, const size_t *at, size_t n, str
     return LS_OK;
 }
 
-enum ls_rc ls_copies_run(struct ls_run *run, enum ls_rc (*step)(struct ls_run *run, struct ls_err *err),
-                         struct ls_err *err)
+enum ls_rc ls_copies_run(struct ls_run *run, enum ls_rc (*step)(struct ls_err *err), struct ls_err *err)
 {
     LS_AUTO(ls_free) size_t *at = calloc(run->n_items + 1, sizeof(*at));
     size_t n = 0;
@@ -225,7 +224,7 @@ enum ls_rc ls_copies_run(struct ls_run *run, enum ls_rc (*step)(struct ls_run *r
         if (rc == LS_OK)
             rc = copy_chunk(run, at + done, n - done < chunk ? n - done : chunk, copies, err);
         if (rc == LS_OK)
-            rc = step(run, err);
+            rc = step(err);
         if (rc != LS_OK)
             return rc;
     }

@@ -173,7 +173,7 @@ enum ls_rc ls_discard_settle(struct ls_run *run, bool *out_forward, struct ls_er
                 *err = why;
             return why.rc != LS_OK ? why.rc : LS_IO;
         }
-    enum ls_rc rc = STEP(run, "discard.undone", err);
+    enum ls_rc rc = SETTLE_STEP("discard.undone", err);
     return rc == LS_OK ? ls_run_close(run, ls_run_outcome(run, false), NULL, err) : rc;
 }
 
@@ -202,11 +202,11 @@ static enum ls_rc discard_steps(struct ls_run *run, struct ls_err *err)
     if (rc == LS_OK)
         rc = ls_run_begin(run, prepare_discard, NULL, err);
     if (rc == LS_OK)
-        rc = STEP(run, "discard.intent_written", err);
+        rc = OP_STEP("discard.intent_written", err);
     if (rc == LS_OK)
         rc = copy_to_trash(run, err);
     if (rc == LS_OK)
-        rc = STEP(run, "discard.copied", err);
+        rc = OP_STEP("discard.copied", err);
     return rc == LS_OK ? commit_discard(run, err) : rc;
 }
 
@@ -223,11 +223,11 @@ enum ls_rc ls_discard_many(struct ls_engine *engine, struct ls_mend_item **items
     enum ls_rc rc = discard_steps(&run, err);
     if (rc == LS_OK) {
         struct ls_err why = LS_ERR_INIT;
-        enum ls_rc rest = STEP(&run, "discard.committed", &why);
+        enum ls_rc rest = OP_STEP("discard.committed", &why);
         if (rest == LS_OK)
             rest = finish_discard(&run, gone, &why);
         if (rest == LS_OK)
-            rest = STEP(&run, "discard.closed", &why);
+            rest = OP_STEP("discard.closed", &why);
         if (rest != LS_OK && run.journaled)
             ls_run_leave_open(&run, &why);
         else

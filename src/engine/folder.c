@@ -189,8 +189,6 @@ enum ls_rc ls_engine_mkdir(struct ls_engine *engine, const char *path, const str
         rc = mkdir_in(engine, tx, &folder, attr, err);
     if (rc == LS_OK)
         rc = ls_audit_line(engine, tx, "mkdir", path, NULL, NULL, err);
-    if (rc == LS_OK && LS_FAILPOINT("engine.mkdir.changed"))
-        rc = ls_err_set(err, LS_IO, "fail point mkdir.changed");
     if (rc == LS_OK)
         rc = engine->catalog->ops->commit(LS_STEAL(tx), err);
     ls_engine_leave(engine);
@@ -224,8 +222,6 @@ enum ls_rc ls_engine_rmdir(struct ls_engine *engine, const char *path, struct ls
         rc = rmdir_in(engine, tx, &folder, err);
     if (rc == LS_OK)
         rc = ls_audit_line(engine, tx, "rmdir", path, NULL, NULL, err);
-    if (rc == LS_OK && LS_FAILPOINT("engine.rmdir.changed"))
-        rc = ls_err_set(err, LS_IO, "fail point rmdir.changed");
     if (rc == LS_OK)
         rc = engine->catalog->ops->commit(LS_STEAL(tx), err);
     ls_engine_leave(engine);
@@ -299,8 +295,6 @@ static enum ls_rc set_attr(struct ls_engine *engine, struct ls_pool *pool, const
                   : folder_attr(engine, tx, pool, path, attr, err);
     if (rc == LS_OK)
         rc = ls_audit_line(engine, tx, "attr", path, NULL, NULL, err);
-    if (rc == LS_OK && LS_FAILPOINT("engine.attr.changed"))
-        rc = ls_err_set(err, LS_IO, "fail point attr.changed");
     return rc == LS_OK ? engine->catalog->ops->commit(LS_STEAL(tx), err) : rc;
 }
 

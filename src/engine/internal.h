@@ -20,10 +20,12 @@
 #include "engine/pool.h"
 #include "lockstep/engine.h"
 
-/* A fail point of a step that the recovery also takes: engine.<step> in the operation, engine.recover.<step> there. */
-#define STEP_FAILS(run, step) ((run)->recovering ? LS_FAILPOINT("engine.recover." step) : LS_FAILPOINT("engine." step))
-/* As a result: LS_IO with the point's name. */
-#define STEP(run, step, err) (STEP_FAILS(run, step) ? ls_err_set(err, LS_IO, "fail point %s", step) : LS_OK)
+/* Fail points, as a result: LS_IO with the point's name. OP_STEP: of an operation; SETTLE_STEP: of settling one, in the
+ * recovery or right after a failure; STEP: of the part after the commit point that both run. */
+#define POINT(point, err) (LS_FAILPOINT(point) ? ls_err_set(err, LS_IO, "fail point %s", point) : LS_OK)
+#define OP_STEP(step, err) POINT("engine." step, err)
+#define SETTLE_STEP(step, err) POINT("engine.recover." step, err)
+#define STEP(run, step, err) ((run)->recovering ? SETTLE_STEP(step, err) : OP_STEP(step, err))
 
 /* Paths that a run of this process owns. */
 struct ls_held {
@@ -234,8 +236,7 @@ enum ls_rc ls_orphans_record(struct ls_run *run, struct ls_tx *tx, const char *r
 /* Put orphans back whose place our object took, then remove their copies from trash. */
 enum ls_rc ls_orphans_undo(struct ls_run *run, struct ls_err *err) LS_MUST_CHECK;
 /* Copy all COPY items, in chunks; each chunk ends with a fail point. */
-enum ls_rc ls_copies_run(struct ls_run *run, enum ls_rc (*step)(struct ls_run *run, struct ls_err *err),
-                         struct ls_err *err) LS_MUST_CHECK;
+enum ls_rc ls_copies_run(struct ls_run *run, enum ls_rc (*step)(struct ls_err *err), struct ls_err *err) LS_MUST_CHECK;
 /* After the commit: remove the sources. *out_detail (pool) says what was left, or NULL. Not LS_OK: left to recovery. */
 enum ls_rc ls_copies_remove_sources(struct ls_run *run, const char **out_detail, struct ls_err *err) LS_MUST_CHECK;
 /* Before the commit: remove the copies that are ours, put orphans back. */

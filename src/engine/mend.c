@@ -189,8 +189,8 @@ static enum ls_rc change_rows(struct batch *b, size_t from, size_t to, struct ls
         if (m->item->rc == LS_OK)
             rc = mend_one(b, tx, m, &rows, err);
     }
-    if (rc == LS_OK && LS_FAILPOINT("engine.mend.changed"))
-        rc = ls_err_set(err, LS_IO, "fail point mend.changed");
+    if (rc == LS_OK)
+        rc = OP_STEP("mend.changed", err);
     return rc == LS_OK ? cat->ops->commit(LS_STEAL(tx), err) : rc;
 }
 
@@ -221,8 +221,8 @@ static enum ls_rc mend_batch(struct batch *b, struct ls_mend_item *items, struct
     enum ls_rc rc = prepare(b, items, err);
     if (rc == LS_OK && b->mend != LS_MEND_REFILE)
         rc = look(b, err);
-    if (rc == LS_OK && LS_FAILPOINT("engine.mend.looked"))
-        rc = ls_err_set(err, LS_IO, "fail point mend.looked");
+    if (rc == LS_OK)
+        rc = OP_STEP("mend.looked", err);
     if (rc != LS_OK)
         return rc;
     struct ls_err why = LS_ERR_INIT;

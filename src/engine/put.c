@@ -238,7 +238,7 @@ static enum ls_rc upload_past_orphan(struct ls_run *run, struct ls_object_info *
     if (rc == LS_OK)
         rc = ls_orphans_copy(run, err);
     if (rc == LS_OK)
-        rc = STEP(run, "put.orphan_copied", err);
+        rc = OP_STEP("put.orphan_copied", err);
     return rc == LS_OK ? upload(run, out, err) : rc;
 }
 
@@ -371,7 +371,7 @@ static enum ls_rc settle_back(struct ls_run *run, bool ours, struct ls_err *err)
         rc = ls_store_delete_many(run->engine->store, &del, 1, err);
     }
     if (rc == LS_OK)
-        rc = STEP(run, "put.undone", err);
+        rc = SETTLE_STEP("put.undone", err);
     return rc == LS_OK ? ls_run_close(run, ls_run_outcome(run, false), NULL, err) : rc;
 }
 
@@ -391,7 +391,7 @@ enum ls_rc ls_put_settle(struct ls_run *run, bool *out_forward, struct ls_err *e
     if (rc != LS_OK && rc != LS_NOT_FOUND)
         return rc;
     bool ours = rc == LS_OK && is_ours(run, &info);
-    rc = STEP(run, "put.looked", err);
+    rc = SETTLE_STEP("put.looked", err);
     if (rc != LS_OK)
         return rc;
     if (!ours || !item->old_etag)
@@ -399,7 +399,7 @@ enum ls_rc ls_put_settle(struct ls_run *run, bool *out_forward, struct ls_err *e
     *out_forward = true; /* the old bytes are gone */
     rc = commit_put(run, &info, err);
     if (rc == LS_OK)
-        rc = STEP(run, "put.settled", err);
+        rc = SETTLE_STEP("put.settled", err);
     return rc == LS_OK ? finish(run, err) : rc;
 }
 
@@ -438,11 +438,11 @@ static enum ls_rc put_steps(struct ls_run *run, struct put_op *op, struct ls_err
     if (rc == LS_OK)
         rc = ls_run_begin(run, prepare, NULL, err);
     if (rc == LS_OK)
-        rc = STEP(run, "put.intent_written", err);
+        rc = OP_STEP("put.intent_written", err);
     if (rc == LS_OK)
         rc = upload_past_orphan(run, &info, err);
     if (rc == LS_OK)
-        rc = STEP(run, "put.uploaded", err);
+        rc = OP_STEP("put.uploaded", err);
     return rc == LS_OK ? commit_put(run, &info, err) : rc;
 }
 
@@ -459,11 +459,11 @@ enum ls_rc ls_engine_put(struct ls_engine *engine, const struct ls_engine_put *p
     enum ls_rc rc = put_steps(&run, &op, err);
     if (rc == LS_OK) {
         struct ls_err why = LS_ERR_INIT;
-        enum ls_rc rest = STEP(&run, "put.committed", &why);
+        enum ls_rc rest = OP_STEP("put.committed", &why);
         if (rest == LS_OK)
             rest = finish(&run, &why);
         if (rest == LS_OK)
-            rest = STEP(&run, "put.closed", &why);
+            rest = OP_STEP("put.closed", &why);
         if (rest != LS_OK && run.journaled)
             ls_run_leave_open(&run, &why);
     }

@@ -101,7 +101,7 @@ static enum ls_rc settle_one(struct ls_engine *engine, const struct ls_intent *i
     if (rc == LS_OK)
         rc = ls_settle(&run, out_forward, err);
     if (rc == LS_OK)
-        rc = STEP(&run, "settled", err);
+        rc = SETTLE_STEP("settled", err);
     ls_run_dispose(&run);
     return rc;
 }
@@ -127,8 +127,8 @@ static enum ls_rc consider(struct ls_engine *engine, const struct ls_intent *int
         }
         if (rc == LS_OK)
             ls_leftover_add(engine, intent->id);
-        if (rc == LS_OK && LS_FAILPOINT("engine.recover.taken"))
-            rc = ls_err_set(err, LS_IO, "fail point recover.taken");
+        if (rc == LS_OK)
+            rc = OP_STEP("recover.taken", err);
     }
     if (rc == LS_OK)
         rc = settle_one(engine, intent, &forward, err);

@@ -257,8 +257,6 @@ static enum ls_rc finish(struct ls_run *run, bool *out_denied, struct ls_err *wh
     if (denied > 0) {
         rc = bring_back(run, gone, failed == 0, why->text, &call);
         *out_denied = rc == LS_OK;
-        if (rc == LS_OK)
-            rc = STEP(run, "remove.restored", &call);
     }
     if (rc == LS_OK && failed > 0)
         return why->rc != LS_OK ? why->rc : LS_IO;
@@ -296,11 +294,11 @@ static enum ls_rc run_remove(struct ls_run *run, struct ls_err *err)
         return ls_run_end(run, rc, err);
     struct ls_err why = LS_ERR_INIT;
     bool denied = false;
-    enum ls_rc rest = STEP(run, "remove.committed", &why);
+    enum ls_rc rest = OP_STEP("remove.committed", &why);
     if (rest == LS_OK)
         rest = finish(run, &denied, &why);
     if (rest == LS_OK && !denied)
-        rest = STEP(run, "remove.closed", &why);
+        rest = OP_STEP("remove.closed", &why);
     if (rest != LS_OK && run->journaled)
         ls_run_leave_open(run, &why);
     rc = ls_run_end(run, LS_OK, err);

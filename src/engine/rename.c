@@ -214,7 +214,7 @@ static enum ls_rc settle_over(struct ls_run *run, bool *out_forward, struct ls_e
     if (rc != LS_OK && rc != LS_NOT_FOUND)
         return rc;
     bool ours = rc == LS_OK && ls_copy_is_ours(run, item, &dest);
-    rc = STEP(run, "rename.looked", err);
+    rc = SETTLE_STEP("rename.looked", err);
     if (rc != LS_OK)
         return rc;
     if (!ours)
@@ -226,7 +226,7 @@ static enum ls_rc settle_over(struct ls_run *run, bool *out_forward, struct ls_e
     if (rc != LS_OK && err)
         *err = why;
     if (rc == LS_OK)
-        rc = STEP(run, "rename.settled", err);
+        rc = SETTLE_STEP("rename.settled", err);
     *out_forward = true;
     return rc == LS_OK ? finish(run, err) : rc;
 }
@@ -241,7 +241,7 @@ static enum ls_rc settle_file(struct ls_run *run, bool *out_forward, struct ls_e
         return settle_over(run, out_forward, err);
     enum ls_rc rc = ls_copies_undo(run, err);
     if (rc == LS_OK)
-        rc = STEP(run, "rename.undone", err);
+        rc = SETTLE_STEP("rename.undone", err);
     return rc == LS_OK ? ls_run_close(run, ls_run_outcome(run, false), NULL, err) : rc;
 }
 
@@ -254,7 +254,7 @@ enum ls_rc ls_rename_settle(struct ls_run *run, bool *out_forward, struct ls_err
 
 /* ---- the call ---- */
 
-static enum ls_rc copied(struct ls_run *run, struct ls_err *err) { return STEP(run, "rename.copied", err); }
+static enum ls_rc copied(struct ls_err *err) { return OP_STEP("rename.copied", err); }
 
 static enum ls_rc rename_steps(struct ls_run *run, struct rename_op *op, struct ls_err *err)
 {
@@ -267,11 +267,11 @@ static enum ls_rc rename_steps(struct ls_run *run, struct rename_op *op, struct 
     if (rc == LS_OK)
         rc = ls_run_begin(run, prepare, NULL, err);
     if (rc == LS_OK)
-        rc = STEP(run, "rename.intent_written", err);
+        rc = OP_STEP("rename.intent_written", err);
     if (rc == LS_OK)
         rc = ls_orphans_copy(run, err);
-    if (rc == LS_OK && run->n_items > 1)
-        rc = STEP(run, "rename.orphan_copied", err);
+    if (rc == LS_OK)
+        rc = OP_STEP("rename.orphans_copied", err);
     if (rc == LS_OK)
         rc = ls_copies_run(run, copied, err);
     return rc == LS_OK ? commit_rename(run, run->extra[0].etag, false, err) : rc;
@@ -287,11 +287,11 @@ static enum ls_rc rename_file(struct ls_engine *engine, const char *from, const 
     enum ls_rc rc = rename_steps(&run, &op, err);
     if (rc == LS_OK) {
         struct ls_err why = LS_ERR_INIT;
-        enum ls_rc rest = STEP(&run, "rename.committed", &why);
+        enum ls_rc rest = OP_STEP("rename.committed", &why);
         if (rest == LS_OK)
             rest = finish(&run, &why);
         if (rest == LS_OK)
-            rest = STEP(&run, "rename.closed", &why);
+            rest = OP_STEP("rename.closed", &why);
         if (rest != LS_OK && run.journaled)
             ls_run_leave_open(&run, &why);
     }

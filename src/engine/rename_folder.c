@@ -295,13 +295,13 @@ enum ls_rc ls_rename_folder_settle(struct ls_run *run, bool *out_forward, struct
         return finish(run, err);
     enum ls_rc rc = ls_copies_undo(run, err);
     if (rc == LS_OK)
-        rc = STEP(run, "rename_folder.undone", err);
+        rc = SETTLE_STEP("rename_folder.undone", err);
     return rc == LS_OK ? ls_run_close(run, ls_run_outcome(run, false), NULL, err) : rc;
 }
 
 /* ---- the call ---- */
 
-static enum ls_rc copied(struct ls_run *run, struct ls_err *err) { return STEP(run, "rename_folder.copied", err); }
+static enum ls_rc copied(struct ls_err *err) { return OP_STEP("rename_folder.copied", err); }
 
 static enum ls_rc rename_steps(struct ls_run *run, const char *from, const char *to, struct ls_err *err)
 {
@@ -319,11 +319,11 @@ static enum ls_rc rename_steps(struct ls_run *run, const char *from, const char 
     if (rc == LS_OK)
         rc = ls_run_begin(run, prepare, NULL, err);
     if (rc == LS_OK)
-        rc = STEP(run, "rename_folder.intent_written", err);
+        rc = OP_STEP("rename_folder.intent_written", err);
     if (rc == LS_OK)
         rc = ls_orphans_copy(run, err);
     if (rc == LS_OK)
-        rc = STEP(run, "rename_folder.orphans_copied", err);
+        rc = OP_STEP("rename_folder.orphans_copied", err);
     if (rc == LS_OK)
         rc = ls_copies_run(run, copied, err);
     return rc == LS_OK ? commit_rename(run, err) : rc;
@@ -341,11 +341,11 @@ enum ls_rc ls_rename_folder(struct ls_engine *engine, const char *from, const ch
     enum ls_rc rc = rename_steps(&run, from, to, err);
     if (rc == LS_OK) {
         struct ls_err why = LS_ERR_INIT;
-        enum ls_rc rest = STEP(&run, "rename_folder.committed", &why);
+        enum ls_rc rest = OP_STEP("rename_folder.committed", &why);
         if (rest == LS_OK)
             rest = finish(&run, &why);
         if (rest == LS_OK)
-            rest = STEP(&run, "rename_folder.closed", &why);
+            rest = OP_STEP("rename_folder.closed", &why);
         if (rest != LS_OK && run.journaled)
             ls_run_leave_open(&run, &why);
     }

@@ -111,11 +111,11 @@ enum ls_rc ls_restore_settle(struct ls_run *run, bool *out_forward, struct ls_er
         return finish_restore(run, err);
     enum ls_rc rc = ls_copies_undo(run, err);
     if (rc == LS_OK)
-        rc = STEP(run, "restore.undone", err);
+        rc = SETTLE_STEP("restore.undone", err);
     return rc == LS_OK ? ls_run_close(run, ls_run_outcome(run, false), NULL, err) : rc;
 }
 
-static enum ls_rc restored(struct ls_run *run, struct ls_err *err) { return STEP(run, "restore.copied", err); }
+static enum ls_rc restored(struct ls_err *err) { return OP_STEP("restore.copied", err); }
 
 static enum ls_rc restore_steps(struct ls_run *run, const struct ls_trash *trash, struct ls_err *err)
 {
@@ -125,7 +125,7 @@ static enum ls_rc restore_steps(struct ls_run *run, const struct ls_trash *trash
     if (rc == LS_OK)
         rc = ls_run_begin(run, prepare_restore, NULL, err);
     if (rc == LS_OK)
-        rc = STEP(run, "restore.intent_written", err);
+        rc = OP_STEP("restore.intent_written", err);
     if (rc == LS_OK)
         rc = ls_copies_run(run, restored, err);
     return rc == LS_OK ? commit_restore(run, err) : rc;
@@ -144,11 +144,11 @@ enum ls_rc ls_engine_trash_restore(struct ls_engine *engine, const char *id, str
     rc = restore_steps(&run, op.trash, err);
     if (rc == LS_OK) {
         struct ls_err why = LS_ERR_INIT;
-        enum ls_rc rest = STEP(&run, "restore.committed", &why);
+        enum ls_rc rest = OP_STEP("restore.committed", &why);
         if (rest == LS_OK)
             rest = finish_restore(&run, &why);
         if (rest == LS_OK)
-            rest = STEP(&run, "restore.closed", &why);
+            rest = OP_STEP("restore.closed", &why);
         if (rest != LS_OK && run.journaled)
             ls_run_leave_open(&run, &why);
     }
@@ -240,10 +240,10 @@ static enum ls_rc purge_page(struct ls_engine *engine, const struct ls_trash_pag
     if (rc == LS_OK)
         rc = ls_run_begin(&run, prepare_purge, NULL, err);
     if (rc == LS_OK)
-        rc = STEP(&run, "purge.intent_written", err);
+        rc = OP_STEP("purge.intent_written", err);
     if (rc == LS_OK)
         rc = finish_purge(&run, out_removed, &why, err);
-    if (rc == LS_OK && STEP(&run, "purge.closed", NULL) != LS_OK)
+    if (rc == LS_OK && OP_STEP("purge.closed", NULL) != LS_OK)
         LS_LOG_WARN("engine", "fail-point-after-the-end", {"op", ls_v_str("purge")});
     rc = ls_run_end(&run, rc, err);
     if (rc == LS_OK && why.rc != LS_OK) { /* those rows stay */

@@ -33,8 +33,8 @@ static enum ls_rc create(struct ls_engine *engine, const char *path, const char 
     rc = ls_variant_ensure(engine, tx, product, weight, true, &variant, err);
     if (rc == LS_OK)
         rc = ls_audit_line(engine, tx, "variant create", path, NULL, NULL, err);
-    if (rc == LS_OK && LS_FAILPOINT("engine.variant_create.changed"))
-        rc = ls_err_set(err, LS_IO, "fail point variant_create.changed");
+    if (rc == LS_OK)
+        rc = OP_STEP("variant_create.changed", err);
     return rc == LS_OK ? ops->commit(LS_STEAL(tx), err) : rc;
 }
 
@@ -81,8 +81,8 @@ static enum ls_rc set_active(struct ls_engine *engine, const char *path, const c
     rc = ops->variant_set(tx, &variant, err);
     if (rc == LS_OK)
         rc = ls_audit_line(engine, tx, active ? "variant enable" : "variant disable", path, NULL, NULL, err);
-    if (rc == LS_OK && LS_FAILPOINT("engine.variant_active.changed"))
-        rc = ls_err_set(err, LS_IO, "fail point variant_active.changed");
+    if (rc == LS_OK)
+        rc = OP_STEP("variant_active.changed", err);
     return rc == LS_OK ? ops->commit(LS_STEAL(tx), err) : rc;
 }
 
