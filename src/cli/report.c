@@ -89,7 +89,7 @@ static enum ls_rc output_rc(void) { return ferror(stdout) ? LS_CANCELLED : LS_OK
 static enum ls_rc print_finding(void *ctx, const struct ls_finding *finding)
 {
     (void)ctx;
-    if (finding->kind == LS_FINDING_SYNCED)
+    if (finding->kind == LS_FINDING_SYNCED && !finding->twin)
         return LS_OK;
     printf("%-10s ", ls_finding_name(finding));
     ls_cli_print_key(finding->key);
@@ -97,7 +97,7 @@ static enum ls_rc print_finding(void *ctx, const struct ls_finding *finding)
         fputs(finding->kind == LS_FINDING_MISSING ? " -> " : " <- ", stdout);
         ls_cli_print_key(finding->partner);
     }
-    if (finding->detail) {
+    if (finding->detail && !finding->partner) {
         fputs("  (", stdout);
         ls_cli_print_key(finding->detail);
         putchar(')');
@@ -121,7 +121,7 @@ static void print_summary(const struct ls_scan_totals *t, const struct ls_sync_t
     putchar('\n');
     if (t->moved || t->misplaced || t->twins)
         printf("among them: %" PRIu64 " moved (an orphaned and a missing one each), %" PRIu64 " misplaced, %" PRIu64
-               " differ from another name only in case\n",
+               " twins (names that differ only in case)\n",
                t->moved, t->misplaced, t->twins);
     if (mended) {
         const struct ls_sync_plan *d = &mended->done;
@@ -374,7 +374,7 @@ static enum ls_rc report_json(struct ls_scan *scan, const struct ls_scan_args *a
 static enum ls_rc ndjson_finding(void *ctx, const struct ls_finding *f)
 {
     struct ls_json *json = ctx;
-    if (f->kind == LS_FINDING_SYNCED)
+    if (f->kind == LS_FINDING_SYNCED && !f->twin)
         return LS_OK;
     ls_json_object(json, NULL);
     ls_json_str(json, "kind", kind_names[f->kind]);
