@@ -128,8 +128,8 @@ static void print_summary(const struct ls_scan_totals *t, const struct ls_sync_t
         printf("%s: %" PRIu64 " relinked, %" PRIu64 " adopted, %" PRIu64 " removed, %" PRIu64 " dropped, %" PRIu64
                " refreshed, %" PRIu64 " refiled; %" PRIu64 " skipped, %" PRIu64 " failed, %" PRIu64
                " differences stay\n",
-               d->relink, d->adopt, d->remove_orphaned + d->remove_misplaced, d->drop, d->refresh, d->refile,
-               mended->skipped, mended->failed, mended->remaining);
+               dry_run ? "would mend" : "mended", d->relink, d->adopt, d->remove_orphaned + d->remove_misplaced,
+               d->drop, d->refresh, d->refile, mended->skipped, mended->failed, mended->remaining);
     }
     if (!t->complete)
         puts("incomplete: one side could not be read to its end");
