@@ -156,7 +156,8 @@ static bool civil_to_ns(const struct civil *c, int64_t nanos, int64_t *out_ns)
     bool leap = (c->year % 4 == 0 && c->year % 100 != 0) || c->year % 400 == 0;
     if (c->day > month_days[c->month - 1] + (leap && c->month == 2))
         return false;
-    int64_t s = days_from_civil(c->year, c->month, c->day) * 86400 + c->hour * 3600 + c->minute * 60 + c->second;
+    int64_t s = days_from_civil(c->year, c->month, c->day) * 86400 + (int64_t)c->hour * 3600 + (int64_t)c->minute * 60 +
+                c->second;
     return !__builtin_mul_overflow(s, LS_NS_PER_S, out_ns) && !__builtin_add_overflow(*out_ns, nanos, out_ns);
 }
 
@@ -202,7 +203,7 @@ enum ls_rc ls_time_parse_iso(const char *text, int64_t *out_ns)
     int64_t ns;
     if (!take_zone(at, &zone_minutes) || !civil_to_ns(&c, nanos, &ns))
         return LS_INVALID;
-    if (__builtin_sub_overflow(ns, zone_minutes * 60 * LS_NS_PER_S, &ns))
+    if (__builtin_sub_overflow(ns, INT64_C(60) * zone_minutes * LS_NS_PER_S, &ns))
         return LS_INVALID;
     *out_ns = ns;
     return LS_OK;

@@ -159,6 +159,17 @@ static int open_by_steps(int dir_fd, const char *path, int flags, mode_t mode)
     }
 }
 
+static long openat2_call(int dir_fd, const char *path, struct open_how *how)
+{
+#ifdef LS_TEST_WITHOUT_OPENAT2 /* the tests show the fallback too */
+    (void)dir_fd, (void)path, (void)how;
+    errno = ENOSYS;
+    return -1;
+#else
+    return syscall(SYS_openat2, dir_fd, path, how, sizeof *how);
+#endif
+}
+
 int ls_open_beneath(int dir_fd, const char *path, int flags, mode_t mode)
 {
     bool creates = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
@@ -169,7 +180,7 @@ int ls_open_beneath(int dir_fd, const char *path, int flags, mode_t mode)
     };
     /* EAGAIN: a rename elsewhere raced with the walk, or the path crossed "..". */
     for (int i = 0; i < OPENAT2_TRIES; i++) {
-        long fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof how);
+        long fd = openat2_call(dir_fd, path, &how);
         if (fd >= 0)
             return (int)fd;
         if (errno == ENOSYS || errno == E2BIG)
@@ -210,7 +221,7 @@ int ls_mkdirs_beneath(int dir_fd, const char *path, mode_t mode, bool durable)
         char name[NAME_MAX + 1];
         const char *rest = at + len;
         size_t rest_len = next_component(&rest);
-        if (rest_len == 0)
+        if (rest_len == 0 && at[len] != '/')
             break;
         if (take_component(at, len, name) < 0)
             return -1;

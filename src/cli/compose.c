@@ -189,5 +189,5 @@ enum ls_rc ls_compose_create(const struct ls_config *config, struct ls_err *err)
         rc = ls_store_probe(store, &caps, err);
     if (!rc)
         rc = open_catalog(config, true, &catalog, err);
-    return rc ? rc : catalog->ops->create(catalog, err);
+    return rc || !catalog ? rc : catalog->ops->create(catalog, err);
 }

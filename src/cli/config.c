@@ -344,7 +344,7 @@ static enum ls_rc set_defaults(struct ls_config *config, struct ls_err *err)
     config->store_connections = 32;
     config->catalog_busy_timeout_ms = 10000;
     config->mount_cache_size_bytes = UINT64_C(4) << 30;
-    config->scan_grace_ms = 15 * 60 * 1000;
+    config->scan_grace_ms = INT64_C(15) * 60 * 1000;
     config->scan_max_change_percent = 20;
     config->scan_trash_ms = INT64_C(7) * 86400 * 1000;
     enum ls_rc rc = set_text(&config->store_region, "us-east-1", err);
@@ -396,7 +396,7 @@ enum ls_rc ls_config_parse(const char *path, const char *text, struct ls_config 
 
 static enum ls_rc load_file(const char *path, struct ls_config **out_config, struct ls_err *err)
 {
-    LS_AUTO(ls_buf) struct ls_buf text = LS_BUF_INIT(1024 * 1024);
+    LS_AUTO(ls_buf) struct ls_buf text = LS_BUF_INIT(LS_BUF_BODY);
     enum ls_rc rc = ls_read_file(path, &text, err);
     if (rc)
         return ls_err_prefix(err, "config: "), rc;

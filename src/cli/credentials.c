@@ -87,7 +87,7 @@ static enum ls_rc take_line(void *ctx, const struct ls_ini_line *line, struct ls
 
 static enum ls_rc from_file(const char *path, const char *profile, struct ls_credentials *out, struct ls_err *err)
 {
-    LS_AUTO(ls_buf) struct ls_buf text = LS_BUF_INIT(1024 * 1024);
+    LS_AUTO(ls_buf) struct ls_buf text = LS_BUF_INIT(LS_BUF_BODY);
     struct reader reader = {.out = out, .profile = profile};
     struct stat st;
     if (stat(path, &st) == 0 && (st.st_mode & S_IROTH))

@@ -34,4 +34,9 @@ check_PROGRAMS += tests/base/test_failpoint
 tests_base_test_failpoint_SOURCES = tests/base/test_failpoint.c
 tests_base_test_failpoint_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_base_test_failpoint_LDADD = $(TEST_LIBS)
+# The same tests with the way of a kernel that has no openat2.
+check_PROGRAMS += tests/base/test_file_without_openat2
+tests_base_test_file_without_openat2_SOURCES = tests/base/test_file.c src/base/file.c
+tests_base_test_file_without_openat2_CPPFLAGS = $(TEST_CPPFLAGS) -DLS_TEST_WITHOUT_OPENAT2
+tests_base_test_file_without_openat2_LDADD = libls_base.la $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 endif

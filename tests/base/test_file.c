@@ -103,7 +103,7 @@ static void a_planted_symlink_is_never_followed(void **state)
     assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 }
 
-static void folders_are_made_but_not_the_last_component(void **state)
+static void folders_are_made_up_to_the_last_slash(void **state)
 {
     (void)state;
     assert_int_equal(ls_mkdirs_beneath(dir_fd, "a/b//c/file", 0700, true), 0);
@@ -112,6 +112,8 @@ static void folders_are_made_but_not_the_last_component(void **state)
     assert_int_equal(faccessat(dir_fd, "a/b/c", F_OK, 0), 0);
     assert_int_equal(faccessat(dir_fd, "a/b/c/file", F_OK, 0), -1);
     assert_int_equal(faccessat(dir_fd, "file", F_OK, 0), -1);
+    assert_int_equal(ls_mkdirs_beneath(dir_fd, "a/whole/", 0700, true), 0);
+    assert_int_equal(faccessat(dir_fd, "a/whole", F_OK, 0), 0);
     assert_int_equal(ls_fsync_parent(dir_fd, "a/b/c/file"), 0);
     assert_int_equal(ls_fsync_parent(dir_fd, "file"), 0);
     assert_int_equal(ls_fsync_parent(dir_fd, "none/file"), -1);
@@ -146,7 +148,7 @@ int main(void)
         TEST(a_written_file_is_whole_and_leaves_no_temporary),
         TEST(reading_is_bounded),
         TEST(a_planted_symlink_is_never_followed),
-        TEST(folders_are_made_but_not_the_last_component),
+        TEST(folders_are_made_up_to_the_last_slash),
         TEST(a_copy_has_the_same_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

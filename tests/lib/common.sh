@@ -46,12 +46,16 @@ result_skips() { # SUITE: each skipped test with its reason
 # --- the sweep
 
 # Process ids of everything that carries this run's mark, but this shell and its ancestors, and the shared MinIO.
+# A process that holds a secret hides its environment from other users: it shows the work folder in its arguments.
 marked_pids() {
-    local environ pid self=$BASHPID
-    for environ in /proc/[0-9]*/environ; do
-        pid=${environ#/proc/} pid=${pid%/environ}
+    local dir pid self=$BASHPID
+    for dir in /proc/[0-9]*; do
+        pid=${dir#/proc/}
         case $pid in "$$" | "$self" | "$PPID" | "${MINIO_PID:-}") continue ;; esac
-        if grep -qzF "LOCKSTEP_TEST_RUN=$LOCKSTEP_TEST_RUN" "$environ" 2>/dev/null; then echo "$pid"; fi
+        if grep -qzF "LOCKSTEP_TEST_RUN=$LOCKSTEP_TEST_RUN" "$dir/environ" 2>/dev/null ||
+            grep -qzF "$WORK/tmp/" "$dir/cmdline" 2>/dev/null; then
+            echo "$pid"
+        fi
     done
 }
 
