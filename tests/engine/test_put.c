@@ -14,9 +14,13 @@ static void a_new_image_has_object_row_parents_and_audit_line(void **state)
     assert_string_equal(object_text(w, KEY), "bytes");
     assert_string_equal(sql_text(w, "SELECT etag FROM lockstep_object WHERE key = '%s'", KEY), md5_of("bytes"));
     assert_string_equal(sql_text(w, "SELECT content_type FROM lockstep_object"), "image/jpeg");
-    assert_int_equal(sql_int(w, "SELECT count(*) FROM product_variant WHERE product_id = 'p1' AND weight = '500ml'"), 1);
-    assert_int_equal(sql_int(w, "SELECT count(*) FROM lockstep_audit WHERE op = 'put' AND key = '%s' AND outcome = "
-                                "'done' AND actor = 'test'", KEY), 1);
+    assert_int_equal(sql_int(w, "SELECT count(*) FROM product_variant WHERE product_id = 'p1' AND weight = '500ml'"),
+                     1);
+    assert_int_equal(sql_int(w,
+                             "SELECT count(*) FROM lockstep_audit WHERE op = 'put' AND key = '%s' AND outcome = "
+                             "'done' AND actor = 'test'",
+                             KEY),
+                     1);
     assert_in_step(w, 0);
 }
 
@@ -132,8 +136,8 @@ static void a_lost_answer_is_resolved_by_looking(void **state)
     assert_rc(w, LS_OK, put_text(w, KEY, "one"));
     assert_int_equal(f->fired, 1);
     world_no_faults(w);
-    f = world_fault(w,
-                    (struct fault){.op = LS_STORE_OP_PUT, .key = "", .after = true, .rc = LS_OUTCOME_UNKNOWN, .at_hit = 1});
+    f = world_fault(
+        w, (struct fault){.op = LS_STORE_OP_PUT, .key = "", .after = true, .rc = LS_OUTCOME_UNKNOWN, .at_hit = 1});
     assert_rc(w, LS_OK, put_text(w, KEY, "two"));
     assert_int_equal(f->fired, 1);
     assert_in_step(w, 0);

@@ -49,8 +49,9 @@ static void a_file_moves_with_its_row(void **state)
     assert_string_equal(sql_text(w, "SELECT image_url FROM product_image WHERE file_name = '%s'", NEW),
                         "http://images/" NEW);
     assert_string_equal(sql_text(w, "SELECT image_type FROM product_image WHERE file_name = '%s'", NEW), "info-card");
-    assert_int_equal(sql_int(w, "SELECT count(*) FROM lockstep_audit WHERE op = 'rename' AND key = '%s' AND dest = '%s'",
-                             A, NEW), 1);
+    assert_int_equal(
+        sql_int(w, "SELECT count(*) FROM lockstep_audit WHERE op = 'rename' AND key = '%s' AND dest = '%s'", A, NEW),
+        1);
     assert_in_step(w, 0);
 }
 
@@ -197,8 +198,9 @@ static void remove_source(struct world *w, const char *key)
 static void the_last_copy_is_never_removed_by_undoing(void **state)
 {
     struct world *w = *state;
-    world_fault(w, (struct fault){
-                       .op = LS_STORE_OP_COPY, .key = "", .after = true, .then = remove_source, .rc = LS_IO, .at_hit = 1});
+    world_fault(w,
+                (struct fault){
+                    .op = LS_STORE_OP_COPY, .key = "", .after = true, .then = remove_source, .rc = LS_IO, .at_hit = 1});
     assert_rc(w, LS_IO, mv(w, A, NEW, 0));
     assert_string_equal(object_text(w, A), "one");
     assert_in_step(w, 0);
@@ -245,7 +247,8 @@ static void a_misfiled_row_of_the_variant_follows_in_its_columns_only(void **sta
     sql(w, "UPDATE product_image SET variant_id = (SELECT id FROM product_variant WHERE weight = '500ml') "
            "WHERE file_name LIKE '%%d.jpg'");
     assert_rc(w, LS_OK, mv(w, W1, W2, 0));
-    assert_string_equal(sql_text(w, "SELECT variant_weight FROM product_image WHERE file_name LIKE '%%/1kg/%%'"), "750ml");
+    assert_string_equal(sql_text(w, "SELECT variant_weight FROM product_image WHERE file_name LIKE '%%/1kg/%%'"),
+                        "750ml");
     assert_string_equal(object_text(w, IMG("1kg", "d.jpg")), "four");
     assert_int_equal(sql_int(w, "SELECT count(*) FROM lockstep_intent"), 0);
 }
@@ -276,7 +279,8 @@ static void a_type_folder_retypes_its_images(void **state)
     assert_rc(w, LS_NOT_EMPTY, mv(w, W1 "/hero-card", W1 "/info-card", 0));
     assert_rc(w, LS_OK, mv(w, W1 "/hero-card", "products/p1/1kg/other-images", 0));
     assert_int_equal(sql_int(w, "SELECT count(*) FROM product_image WHERE image_type = 'other-images' "
-                                "AND variant_weight = '1kg'"), 2);
+                                "AND variant_weight = '1kg'"),
+                     2);
     assert_in_step(w, 0);
 }
 
@@ -327,9 +331,11 @@ static void one_failing_copy_undoes_the_whole_folder(void **state)
 static void insert_row_below(struct world *w, const char *key)
 {
     (void)key;
-    sql(w, "INSERT OR IGNORE INTO product_image (file_name, product_id, variant_weight, image_type, image_url, variant_id) "
-           "SELECT 'products/p1/500ml/hero-card/late.jpg', product_id, variant_weight, image_type, "
-           "'http://images/products/p1/500ml/hero-card/late.jpg', variant_id FROM product_image WHERE file_name = '%s'",
+    sql(w,
+        "INSERT OR IGNORE INTO product_image (file_name, product_id, variant_weight, image_type, image_url, "
+        "variant_id) "
+        "SELECT 'products/p1/500ml/hero-card/late.jpg', product_id, variant_weight, image_type, "
+        "'http://images/products/p1/500ml/hero-card/late.jpg', variant_id FROM product_image WHERE file_name = '%s'",
         A);
     object_write(w, IMG("500ml", "late.jpg"), "late");
 }

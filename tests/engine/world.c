@@ -392,12 +392,16 @@ static int dump_row(void *ctx, int n, char **values, char **names)
     return 0;
 }
 
-static int by_key(const void *a, const void *b) { return strcmp(seen.keys[*(const int *)a], seen.keys[*(const int *)b]); }
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(seen.keys[*(const int *)a], seen.keys[*(const int *)b]);
+}
 
 char *world_dump(const struct world *w)
 {
     static const char *const selects[] = {
-        "SELECT i.file_name, i.product_id, i.variant_weight, i.image_type, i.image_url, v.weight, o.etag, o.size, o.mode "
+        "SELECT i.file_name, i.product_id, i.variant_weight, i.image_type, i.image_url, v.weight, o.etag, o.size, "
+        "o.mode "
         "FROM product_image i LEFT JOIN product_variant v ON v.id = i.variant_id "
         "LEFT JOIN lockstep_object o ON o.key = i.file_name ORDER BY i.file_name",
         "SELECT id FROM product ORDER BY id",
