@@ -280,7 +280,7 @@ int64_t sql_int(const struct world *w, const char *fmt, ...)
 /* What the walk over the bucket found; one oracle at a time. */
 static struct {
     size_t root_len;
-    char keys[512][300];
+    char keys[512][1100];
     char md5[512][33];
     long long size[512];
     size_t n;
