@@ -12,7 +12,7 @@ from harness.crash import NEW_BYTES, OPERATIONS, contents_before, judge, prepare
 from harness.images import png
 
 FOLDER_WORK = """
-mkdir "$1" "$1/1kg" "$1/1kg/hero-card" && echo x > "$1/1kg/hero-card/a.png" && chmod 700 "$1/1kg" "$1/1kg/hero-card/a.png"
+mkdir "$1" "$1/1kg" "$1/1kg/hero-card" && echo x > "$1/1kg/hero-card/a.png" && chmod 700 "$1/1kg"
 mv "$1/1kg/hero-card" "$1/1kg/info-card" && rm "$1/1kg/info-card/a.png" && rmdir "$1/1kg/info-card" "$1/1kg" "$1"
 """
 
