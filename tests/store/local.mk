@@ -11,11 +11,6 @@ tests_store_test_store_contract_file_SOURCES = tests/store/test_store_contract.c
 	tests/store/contract_file.c
 tests_store_test_store_contract_file_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_store_test_store_contract_file_LDADD = $(TEST_LIBS)
-check_PROGRAMS += tests/store/test_store_contract_s3
-tests_store_test_store_contract_s3_SOURCES = tests/store/test_store_contract.c tests/store/contract.h \
-	tests/store/contract_s3.c
-tests_store_test_store_contract_s3_CPPFLAGS = $(TEST_CPPFLAGS)
-tests_store_test_store_contract_s3_LDADD = $(TEST_LIBS)
 check_PROGRAMS += tests/store/test_file
 tests_store_test_file_SOURCES = tests/store/test_file.c
 tests_store_test_file_CPPFLAGS = $(TEST_CPPFLAGS)
