@@ -167,8 +167,8 @@ static enum ls_rc one_key(struct merge *m, const char *key, const struct ls_imag
 {
     struct ls_key_parts parts;
     bool twin = false;
-    if (ls_key_is_internal(key))
-        return LS_OK;
+    if (ls_key_is_internal(key) || strncmp(key, m->range->prefix, strlen(m->range->prefix)) != 0)
+        return LS_OK; /* the bounds of a range are a little wider than its prefix where keys are no UTF-8 */
     enum ls_key_class key_class = ls_layout_parse(m->scan->layout, key, strlen(key), &parts);
     bool synced = is_synced(m, row, object, key_class, &parts);
     enum ls_rc rc = note_product(m, key, err);
