@@ -18,6 +18,10 @@ check_PROGRAMS += tests/store/test_sigv4
 tests_store_test_sigv4_SOURCES = tests/store/test_sigv4.c
 tests_store_test_sigv4_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_store_test_sigv4_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/store/test_s3_xml
+tests_store_test_s3_xml_SOURCES = tests/store/test_s3_xml.c
+tests_store_test_s3_xml_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_store_test_s3_xml_LDADD = $(TEST_LIBS)
 check_PROGRAMS += tests/store/test_store_contract_s3
 tests_store_test_store_contract_s3_SOURCES = tests/store/test_store_contract.c tests/store/contract.h \
 	tests/store/contract_s3.c
