@@ -4,3 +4,19 @@
 # tests_store_test_NAME_CPPFLAGS = $(TEST_CPPFLAGS)
 # tests_store_test_NAME_LDADD = $(TEST_LIBS)
 # endif
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/store/test_store_contract_file
+tests_store_test_store_contract_file_SOURCES = tests/store/test_store_contract.c tests/store/contract.h \
+	tests/store/contract_file.c
+tests_store_test_store_contract_file_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_store_test_store_contract_file_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/store/test_file
+tests_store_test_file_SOURCES = tests/store/test_file.c
+tests_store_test_file_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_store_test_file_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/store/test_decorators
+tests_store_test_decorators_SOURCES = tests/store/test_decorators.c
+tests_store_test_decorators_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_store_test_decorators_LDADD = $(TEST_LIBS)
+endif
