@@ -90,7 +90,7 @@ static enum ls_rc delete_begin(void *ctx, size_t i, struct s3_call *call, struct
     return LS_OK;
 }
 
-/* Give one key's result to every item that has it; the answer mostly keeps the order of the question. */
+/* Give a key's result to the item that has it; the answer mostly keeps the order of the question. */
 static void take_result(void *ctx, const char *key, const struct ls_s3_error *error)
 {
     struct delete_run *run = ctx;
@@ -115,6 +115,21 @@ static void take_result(void *ctx, const char *key, const struct ls_s3_error *er
     }
 }
 
+/* A key that stands twice in a question may stand once in the answer. */
+static void settle_twins(struct delete_run *run, struct batch *batch)
+{
+    for (size_t k = 0; k < batch->n; k++) {
+        struct ls_store_delete *item = &run->items[run->order[batch->first + k]];
+        for (size_t other = 0; item->rc == LS_OUTCOME_UNKNOWN && other < batch->n; other++) {
+            const struct ls_store_delete *twin = &run->items[run->order[batch->first + other]];
+            if (twin->rc == LS_OUTCOME_UNKNOWN || strcmp(twin->key, item->key) != 0)
+                continue;
+            item->rc = twin->rc;
+            item->err = twin->err;
+        }
+    }
+}
+
 static void delete_end(void *ctx, size_t i, struct s3_call *call, enum ls_rc rc, struct ls_err *err)
 {
     struct delete_run *run = ctx;
@@ -135,6 +150,7 @@ static void delete_end(void *ctx, size_t i, struct s3_call *call, enum ls_rc rc,
     if (rc == LS_OK && !batch->alone) {
         run->reading = batch;
         (void)!ls_s3_xml_delete(call->http.out_body.data, call->http.out_body.len, batch->n, take_result, run, NULL);
+        settle_twins(run, batch);
     }
     ls_buf_dispose(&batch->body);
 }

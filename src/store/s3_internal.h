@@ -9,7 +9,7 @@
  *   s3_bucket.c probe, create
  *   s3_read.c   head, get        s3_put.c    put
  *   s3_copy.c   copy             s3_parts.c  uploads in parts (put and copy), abort
- *   s3_delete.c delete           s3_list.c   list
+ *   s3_delete.c delete           s3_list.c   list        s3_list_end.c  is a listing really over?
  */
 #ifndef LOCKSTEP_STORE_S3_INTERNAL_H
 #define LOCKSTEP_STORE_S3_INTERNAL_H
@@ -148,6 +148,16 @@ enum ls_rc s3_remove(struct ls_store *store, struct ls_store_delete *items, size
 enum ls_rc s3_list(struct ls_store *store, const struct ls_list_request *req, struct ls_list_page *out_page,
                    struct ls_err *err);
 enum ls_rc s3_abort_uploads(struct ls_store *store, const char *key, int64_t before_ns, struct ls_err *err);
+
+/* --- pieces of the listing --- */
+
+/* One ListObjectsV2. server_token NULL: from start_after ("" = the start). */
+enum ls_rc s3_list_query(struct ls_s3 *s3, const char *prefix, const char *start_after, const char *server_token,
+                         unsigned limit, struct ls_s3_list *out_list, struct ls_err *err) LS_MUST_CHECK;
+/* The server says that the listing is over with this page, which began after `after` or (by_token) at a token. Make
+ * sure: what was left out is appended up to `limit`, and out_goes_on says that there may be more. (s3_list_end.c) */
+enum ls_rc s3_list_end(struct ls_s3 *s3, const char *prefix, const char *after, bool by_token, unsigned limit,
+                       struct ls_list_page *page, bool *out_goes_on, struct ls_err *err) LS_MUST_CHECK;
 
 /* --- pieces of put and copy that the uploads in parts use as well --- */
 

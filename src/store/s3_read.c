@@ -3,8 +3,8 @@
  * Reading: HEAD of many objects, GET of a range of one.
  *
  * Decides: what a 404 without a code means (the bucket is asked once), that fewer bytes than announced are LS_CORRUPT,
- * and that a whole object's bytes must have the MD5 of its etag where the etag is one. Ranges past the end are empty.
- * The sink runs in the HTTP client's I/O thread.
+ * and that a whole object's bytes must have the MD5 of its etag where the etag is one. The sink runs in the HTTP
+ * client's I/O thread.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -181,7 +181,7 @@ static enum ls_rc finish_body(struct get_run *run)
     return run->rc == LS_OK ? check_md5(run) : run->rc;
 }
 
-/* A range that begins at or past the end: what there is to know about the object, and no bytes. */
+/* No bytes: the range is empty, or the server says that it begins past the end. */
 static enum ls_rc get_nothing(struct ls_s3 *s3, const struct ls_store_get *get, struct ls_object_info *out_info,
                               struct ls_err *err)
 {
@@ -197,6 +197,9 @@ static enum ls_rc get_nothing(struct ls_s3 *s3, const struct ls_store_get *get, 
     char shown[S3_SHOWN_KEY];
     if (get->if_match != NULL && strcmp(get->if_match, head.info.etag) != 0)
         return ls_err_set(err, LS_CONFLICT, "store: GET %s: it was changed meanwhile", s3_show_key(get->key, shown));
+    if (get->offset > 0 && get->offset >= head.info.size_bytes)
+        return ls_err_set(err, LS_INVALID, "store: GET %s: byte %" PRIu64 " is past its end, it has %" PRIu64,
+                          s3_show_key(get->key, shown), get->offset, head.info.size_bytes);
     if (get->len > 0 && get->offset < head.info.size_bytes)
         return ls_err_set(err, LS_CORRUPT, "store: GET %s: the server refuses a range that is there",
                           s3_show_key(get->key, shown));

@@ -20,3 +20,16 @@ tests_store_test_decorators_SOURCES = tests/store/test_decorators.c
 tests_store_test_decorators_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_store_test_decorators_LDADD = $(TEST_LIBS)
 endif
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/store/test_sigv4
+tests_store_test_sigv4_SOURCES = tests/store/test_sigv4.c
+tests_store_test_sigv4_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_store_test_sigv4_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/store/test_store_contract_s3
+tests_store_test_store_contract_s3_SOURCES = tests/store/test_store_contract.c tests/store/contract.h \
+	tests/store/contract_s3.c
+tests_store_test_store_contract_s3_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_store_test_store_contract_s3_LDADD = $(TEST_LIBS)
+endif
+EXTRA_DIST += tests/store/vectors
