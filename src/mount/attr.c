@@ -100,8 +100,8 @@ void ls_attr_touched(struct ls_mount *mount, struct ls_node *dir, struct stat *s
         st->st_mtim = st->st_atim = st->st_ctim = ls_timespec(touched_ns);
 }
 
-enum ls_rc ls_attr_file(struct ls_mount *mount, struct ls_node *node, const struct ls_image *row,
-                        uint64_t seen_changes, struct stat *out)
+enum ls_rc ls_attr_file(struct ls_mount *mount, struct ls_node *node, const struct ls_image *row, uint64_t seen_changes,
+                        struct stat *out)
 {
     enum ls_local local = ls_nodes_local(&mount->nodes, node);
     if (local == LS_LOCAL_WHITEOUT)

@@ -21,11 +21,11 @@ enum ls_rc ls_attr_folder_path(struct ls_mount *mount, unsigned depth, const cha
 /* Entries that we changed since the folder was loaded make its time newer than the recorded one. */
 void ls_attr_touched(struct ls_mount *mount, struct ls_node *dir, struct stat *st);
 
-/* The state of a file node: from its stage where that is ahead of the row, otherwise from the row (NULL: there is none).
- * LS_NOT_FOUND: neither. LS_CONFLICT: the row is of another version than open handles see. seen_changes is
+/* The state of a file node: from its stage where that is ahead of the row, otherwise from the row (NULL: there is
+ * none). LS_NOT_FOUND: neither. LS_CONFLICT: the row is of another version than open handles see. seen_changes is
  * mount->changes from before the row was read; LS_BUSY: it has moved, read again. file->lock must not be held. */
-enum ls_rc ls_attr_file(struct ls_mount *mount, struct ls_node *node, const struct ls_image *row,
-                        uint64_t seen_changes, struct stat *out) LS_MUST_CHECK;
+enum ls_rc ls_attr_file(struct ls_mount *mount, struct ls_node *node, const struct ls_image *row, uint64_t seen_changes,
+                        struct stat *out) LS_MUST_CHECK;
 
 static inline struct timespec ls_timespec(int64_t ns)
 {

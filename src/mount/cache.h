@@ -2,10 +2,10 @@
 /*
  * The local cache of object bytes, and the folder for staged files beside it.
  *
- * An entry is a whole object: `objects/<sha256 of key, NUL, etag>`. A name never changes its contents, so an entry can be
- * deleted by anybody at any time; open ones stay readable. Entries that an earlier run left are checked against their
- * etag before their first use. Bounded by cache_size_bytes, least recently used first.
- * Threads: any. ls_cache_find and the staging calls touch the local disk only; ls_cache_fetch waits for the store.
+ * An entry is a whole object: `objects/<sha256 of key, NUL, etag>`. A name never changes its contents, so an entry can
+ * be deleted by anybody at any time; open ones stay readable. Entries that an earlier run left are checked against
+ * their etag before their first use. Bounded by cache_size_bytes, least recently used first. Threads: any.
+ * ls_cache_find and the staging calls touch the local disk only; ls_cache_fetch waits for the store.
  */
 #ifndef LOCKSTEP_MOUNT_CACHE_H
 #define LOCKSTEP_MOUNT_CACHE_H

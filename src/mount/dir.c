@@ -3,11 +3,12 @@
  * Reading folders, by name.
  *
  * The position in a listing is the last name given, never a count of rows: entries that come and go before or behind it
- * change nothing for those that stay. The kernel's offset is an index into the names that this handle has given (1 and 2
- * are "." and ".."), so that seeking back works. Rows come in pages; a page is thrown away when we have changed something
- * or when it is old. Names that exist only here (pending, scratch) are merged in.
+ * change nothing for those that stay. The kernel's offset is an index into the names that this handle has given (1 and
+ * 2 are "." and ".."), so that seeking back works. Rows come in pages; a page is thrown away when we have changed
+ * something or when it is old. Names that exist only here (pending, scratch) are merged in.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,10 +29,10 @@ struct dir_page {
     struct dir_folder {
         char name[LS_NAME_MAX + 1];
         struct stat st;
-    } *folders;
-    size_t n, i;   /* entries, and the next one */
-    bool loaded;   /* false: start after the handle's last name */
-    bool last;     /* nothing follows this page */
+    } * folders;
+    size_t n, i;               /* entries, and the next one */
+    bool loaded;               /* false: start after the handle's last name */
+    bool last;                 /* nothing follows this page */
     char skip[LS_KEY_MAX + 1]; /* where the next page starts when that is beyond the last name given; "" = there */
     uint64_t changes;
     int64_t at_ms;

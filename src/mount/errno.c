@@ -21,8 +21,7 @@ static const struct special specials[] = {
     {LS_CALL_FETCH, LS_CANCELLED, EIO},    /* the mount is being stopped */
     {LS_CALL_COMMIT, LS_CANCELLED, EIO},   /* likewise */
     {LS_CALL_COMMIT, LS_UNSUPPORTED, EIO}, /* the store cannot do it */
-    {LS_CALL_XATTR, LS_NOT_FOUND, ENODATA},
-    {LS_CALL_XATTR, LS_UNSUPPORTED, ENOTSUP},
+    {LS_CALL_XATTR, LS_NOT_FOUND, ENODATA}, {LS_CALL_XATTR, LS_UNSUPPORTED, ENOTSUP},
 };
 
 int ls_mount_errno(enum ls_mount_call call, enum ls_rc rc)

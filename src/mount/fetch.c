@@ -4,6 +4,7 @@
  */
 #include "mount/fetch.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"

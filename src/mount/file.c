@@ -156,8 +156,7 @@ static void change_file(fuse_req_t req, struct ls_handle *handle, const struct c
         if (staged)
             return;
     }
-    struct change_task *later =
-        ls_file_task_new(mount, req, handle->node, sizeof *later + change->size, run_change);
+    struct change_task *later = ls_file_task_new(mount, req, handle->node, sizeof *later + change->size, run_change);
     if (!later) {
         fuse_reply_err(req, ENOMEM);
         return;

@@ -29,6 +29,7 @@ struct ls_gates {
  */
 bool ls_gate_enter(struct ls_gates *gates, struct ls_gate *gate, bool exclusive, struct ls_gate_wait *wait);
 /* Leave; returns the list of those that have entered by it (linked by next), to be continued by the caller. */
-struct ls_gate_wait *ls_gate_leave(struct ls_gates *gates, struct ls_gate *gate, bool exclusive) __attribute__((warn_unused_result));
+struct ls_gate_wait *ls_gate_leave(struct ls_gates *gates, struct ls_gate *gate, bool exclusive)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * Small things that every request needs: refusing, answering, logging, and telling the kernel what changed.
  *
- * Notifications go through a thread of their own: the kernel takes a folder's lock for one, which a request that we have
- * not answered yet may hold.
+ * Notifications go through a thread of their own: the kernel takes a folder's lock for one, which a request that we
+ * have not answered yet may hold.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -2,13 +2,14 @@
 /*
  * Lookup, getattr and forget.
  *
- * When a row has another version than the open handles of its node, somebody else has committed: the node loses its name
- * and the name gets a new node, as a rename over it would do on a local disk. So no handle and no kernel page ever mixes
- * two versions.
+ * When a row has another version than the open handles of its node, somebody else has committed: the node loses its
+ * name and the name gets a new node, as a rename over it would do on a local disk. So no handle and no kernel page ever
+ * mixes two versions.
  */
 #include "mount/lookup.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/auto.h"
@@ -117,8 +118,8 @@ enum ls_rc ls_lookup_row(struct ls_mount *mount, struct ls_node *parent, const c
                          uint64_t seen_changes, struct ls_node **out_node, struct stat *out_st)
 {
     for (int i = 0; i < 2; i++) {
-        struct ls_node *node = row ? ls_nodes_obtain(&mount->nodes, parent, name, false)
-                                   : ls_nodes_find(&mount->nodes, parent, name);
+        struct ls_node *node =
+            row ? ls_nodes_obtain(&mount->nodes, parent, name, false) : ls_nodes_find(&mount->nodes, parent, name);
         if (!node)
             return row ? LS_NO_MEMORY : LS_NOT_FOUND;
         enum ls_rc rc = node->is_dir ? LS_NOT_FOUND : ls_attr_file(mount, node, row, seen_changes, out_st);

@@ -111,7 +111,7 @@ struct ls_node *ls_nodes_parent(struct ls_nodes *nodes, struct ls_node *node, ch
 unsigned ls_nodes_chain(struct ls_nodes *nodes, struct ls_node *dir, struct ls_node **out, unsigned max);
 /* Call fn for each linked file node that has a file state, with a reference held; fn must not take nodes.lock for long.
  */
-enum ls_rc ls_nodes_each_file(struct ls_nodes *nodes, void (*fn)(void *ctx, struct ls_node *node),
-                              void *ctx) LS_MUST_CHECK;
+enum ls_rc ls_nodes_each_file(struct ls_nodes *nodes, void (*fn)(void *ctx, struct ls_node *node), void *ctx)
+    LS_MUST_CHECK;
 
 #endif

@@ -3,11 +3,12 @@
  * open, create, mknod.
  *
  * Each open reads the row again, so that what was committed elsewhere before is seen. It is answered at once when the
- * bytes are here. A name whose row has another version than open handles of its node gives ESTALE: the kernel then looks
- * the name up again by itself, gets another node, and opens that.
+ * bytes are here. A name whose row has another version than open handles of its node gives ESTALE: the kernel then
+ * looks the name up again by itself, gets another node, and opens that.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -283,8 +284,7 @@ static enum ls_rc fetch(struct open_state *open, struct ls_err *err)
 static void run_open(struct ls_task *task)
 {
     struct open_task *later = (struct open_task *)task;
-    struct open_state open = {
-        .mount = task->mount, .node = later->file.node, .flags = later->flags, .gate = true};
+    struct open_state open = {.mount = task->mount, .node = later->file.node, .flags = later->flags, .gate = true};
     struct ls_err err = LS_ERR_INIT;
     enum attempt result = attempt(&open);
     for (int i = 0; i < 3 && result == NEEDS_BYTES; i++) {

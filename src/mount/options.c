@@ -18,8 +18,14 @@ struct parsed {
 
 enum { KEY_DISCARD = 1, KEY_RO };
 
-#define TUNE(text, field) {text, offsetof(struct parsed, tuning.field), 0}
-#define FLAG(text, field) {text, offsetof(struct parsed, tuning.field), 1}
+#define TUNE(text, field)                                                                                              \
+    {                                                                                                                  \
+        text, offsetof(struct parsed, tuning.field), 0                                                                 \
+    }
+#define FLAG(text, field)                                                                                              \
+    {                                                                                                                  \
+        text, offsetof(struct parsed, tuning.field), 1                                                                 \
+    }
 
 static const struct fuse_opt specs[] = {
     TUNE("uid=%u", uid),
@@ -81,7 +87,8 @@ static int add_option(struct fuse_args *args, const char *text)
 enum ls_rc ls_mount_options(const struct ls_mount_opts *opts, struct ls_mount_tuning *out_tuning, bool *out_read_only,
                             struct fuse_args *args, struct ls_err *err)
 {
-    struct parsed parsed = {.tuning = {.attr_timeout = 1, .entry_timeout = 1, .max_threads = 16, .max_idle_threads = 8}};
+    struct parsed parsed = {
+        .tuning = {.attr_timeout = 1, .entry_timeout = 1, .max_threads = 16, .max_idle_threads = 8}};
     LS_AUTO(ls_free) char *name = escaped(opts->fsname ? opts->fsname : "lockstep");
     LS_AUTO(ls_free) char *fsname = name ? ls_strf("fsname=%s", name) : NULL;
     if (!fsname || fuse_opt_add_arg(args, "lockstep") != 0)

@@ -9,8 +9,8 @@
  *   folder             the engine's rename                     -
  *
  * A committed file that moves to a scratch name (an editor's backup) is hidden, not removed: its row and object go when
- * a file is committed under the old name (a replacement, old or new), or when the scratch file is removed. So a crash in
- * between brings the old file back instead of losing it.
+ * a file is committed under the old name (a replacement, old or new), or when the scratch file is removed. So a crash
+ * in between brings the old file back instead of losing it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -96,8 +96,7 @@ static enum ls_rc check_noreplace(struct rename_task *rename)
     struct stat st;
     if (!(rename->flags & RENAME_NOREPLACE))
         return LS_OK;
-    enum ls_rc rc =
-        ls_lookup_child(rename->task.mount, rename->to_dir, rename->to_name, &there, &st, &rename->err);
+    enum ls_rc rc = ls_lookup_child(rename->task.mount, rename->to_dir, rename->to_name, &there, &st, &rename->err);
     ls_nodes_unref(&rename->task.mount->nodes, there);
     return rc == LS_OK ? LS_EXISTS : rc == LS_NOT_FOUND ? LS_OK : rc;
 }
@@ -250,8 +249,7 @@ static enum ls_rc rename_file(struct rename_task *rename)
         return rc;
     rc = ls_nodes_move(&mount->nodes, rename->from, rename->to_dir, rename->to_name);
     if (!rc)
-        ls_nodes_set_local(&mount->nodes, rename->from,
-                           kind == LS_FILE_SCRATCH ? LS_LOCAL_SCRATCH : LS_LOCAL_NONE);
+        ls_nodes_set_local(&mount->nodes, rename->from, kind == LS_FILE_SCRATCH ? LS_LOCAL_SCRATCH : LS_LOCAL_NONE);
     if (ls_file_peek(mount, rename->from))
         (void)ls_stage_settle(mount, rename->from);
     return rc;
@@ -382,8 +380,8 @@ void ls_op_rename(fuse_req_t req, fuse_ino_t from_ino, const char *from_name, fu
         fuse_reply_err(req, ENOMEM);
         return;
     }
-    rename->task = (struct ls_task){
-        .mount = mount, .req = req, .plan = plan_rename, .run = run_rename, .dispose = dispose_rename};
+    rename->task =
+        (struct ls_task){.mount = mount, .req = req, .plan = plan_rename, .run = run_rename, .dispose = dispose_rename};
     rename->flags = flags;
     rename->from_dir = ls_nodes_get(&mount->nodes, from_ino);
     rename->to_dir = ls_nodes_get(&mount->nodes, to_ino);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Scratch names: what rsync, editors and desktops write beside a file. Such files stay local until they are renamed to a
- * real name. Pure functions.
+ * Scratch names: what rsync, editors and desktops write beside a file. Such files stay local until they are renamed to
+ * a real name. Pure functions.
  */
 #ifndef LOCKSTEP_MOUNT_SCRATCH_H
 #define LOCKSTEP_MOUNT_SCRATCH_H

@@ -31,9 +31,9 @@ struct ls_stage { /* all under ls_file.lock; the bytes of content under the node
 
 struct ls_file {
     pthread_mutex_t lock;
-    unsigned handles;            /* lock, as all below */
-    unsigned writers;            /* of them: opened for writing */
-    struct ls_content *content;  /* of version etag; NULL while nobody has it open */
+    unsigned handles;           /* lock, as all below */
+    unsigned writers;           /* of them: opened for writing */
+    struct ls_content *content; /* of version etag; NULL while nobody has it open */
     uint64_t content_size_bytes;
     struct ls_stage *stage;
     char etag[LS_ETAG_MAX]; /* the version that handles see and that the kernel may have cached */

@@ -4,6 +4,7 @@
  * Only the last can be set.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,10 +130,7 @@ struct active_task {
     bool active;
 };
 
-static void plan_active(struct ls_task *task)
-{
-    ls_task_want_chain(task, ((struct ls_file_task *)task)->node, false);
-}
+static void plan_active(struct ls_task *task) { ls_task_want_chain(task, ((struct ls_file_task *)task)->node, false); }
 
 static void run_active(struct ls_task *task)
 {
