@@ -439,14 +439,15 @@ static void read_folder(fuse_req_t req, size_t size, off_t off, struct fuse_file
     struct listing list = {.req = req, .mount = mount, .handle = handle, .plus = plus, .buf = buf, .size = size};
     struct ls_err err = LS_ERR_INIT;
     bool full = false;
-    LS_LOCK(&handle->lock);
+    pthread_mutex_lock(&handle->lock);
     rewind_to(handle, off > 2 ? (size_t)off - 2 : 0);
     if (off == 0)
         page_drop(&handle->page);
     if (off < 2)
         fill_dots(&list, off, &full);
     enum ls_rc rc = full ? LS_OK : fill(&list, &err);
-    /* What has been given counts; the failure will come again. */
+    pthread_mutex_unlock(&handle->lock);
+    /* The handle may be gone once this is answered. What has been given counts; the failure will come again. */
     if (rc && list.used == 0)
         ls_mount_reply_rc(req, LS_CALL_NAMES, rc, &err);
     else

@@ -140,33 +140,45 @@ static void run_change(struct ls_task *task)
         reply_change(task->req, &change->change, apply(task->mount, change->file.node, &change->change));
 }
 
+/* At once, if there is a stage and no commit is under way. node is referenced by the caller: once answered, the handle
+ * may be gone. */
+static bool change_at_once(fuse_req_t req, struct ls_node *node, const struct change *change)
+{
+    struct ls_mount *mount = ls_mount_of(req);
+    if (!ls_task_try_shared(mount, node))
+        return false;
+    struct ls_file *file = ls_file_peek(mount, node);
+    pthread_mutex_lock(&file->lock);
+    bool staged = file->stage != NULL;
+    pthread_mutex_unlock(&file->lock);
+    int failed = staged ? apply(mount, node, change) : 0;
+    ls_task_leave_shared(mount, node);
+    if (staged)
+        reply_change(req, change, failed);
+    return staged;
+}
+
 static void change_file(fuse_req_t req, struct ls_handle *handle, const struct change *change)
 {
     struct ls_mount *mount = ls_mount_of(req);
+    struct ls_node *node = handle->node;
     if (ls_mount_refuse(req))
         return;
-    if (ls_task_try_shared(mount, handle->node)) {
-        struct ls_file *file = ls_file_peek(mount, handle->node);
-        pthread_mutex_lock(&file->lock);
-        bool staged = file->stage != NULL;
-        pthread_mutex_unlock(&file->lock);
-        if (staged)
-            reply_change(req, change, apply(mount, handle->node, change));
-        ls_task_leave_shared(mount, handle->node);
-        if (staged)
-            return;
+    ls_nodes_ref(&mount->nodes, node);
+    if (!change_at_once(req, node, change)) {
+        struct change_task *later = ls_file_task_new(mount, req, node, sizeof *later + change->size, run_change);
+        if (later) {
+            later->change = *change;
+            if (change->data) {
+                memcpy(later->data, change->data, change->size);
+                later->change.data = later->data;
+            }
+            ls_task_start(&later->file.task);
+        } else {
+            fuse_reply_err(req, ENOMEM);
+        }
     }
-    struct change_task *later = ls_file_task_new(mount, req, handle->node, sizeof *later + change->size, run_change);
-    if (!later) {
-        fuse_reply_err(req, ENOMEM);
-        return;
-    }
-    later->change = *change;
-    if (change->data) {
-        memcpy(later->data, change->data, change->size);
-        later->change.data = later->data;
-    }
-    ls_task_start(&later->file.task);
+    ls_nodes_unref(&mount->nodes, node);
 }
 
 void ls_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off, struct fuse_file_info *fi)
