@@ -82,7 +82,7 @@ void ls_sqlite_conn_close(struct ls_sqlite_conn *conn)
         return;
     for (size_t i = 0; i < LS_SQL_COUNT; i++)
         sqlite3_finalize(conn->stmts[i]);
-    if (conn->db && !conn->cat->is_owner)
+    if (conn->db && !atomic_load(&conn->cat->is_owner))
         keep_log_on_close(conn);
     sqlite3_close(conn->db);
     free(conn);
