@@ -49,10 +49,11 @@ struct filling {
 static int64_t read_time(struct ls_query *q, int column, struct filling *page)
 {
     const char *text = (const char *)sqlite3_column_text(q->stmt, column);
-    if (!text || strlen(text) >= sizeof page->time_text)
+    size_t size = text ? strlen(text) + 1 : 0;
+    if (size == 0 || size > sizeof page->time_text)
         return 0;
-    if (strcmp(text, page->time_text) != 0) {
-        strcpy(page->time_text, text);
+    if (memcmp(text, page->time_text, size) != 0) {
+        memcpy(page->time_text, text, size);
         page->time_ns = ls_query_get_time(q, column);
     }
     return page->time_ns;

@@ -177,6 +177,7 @@ static void the_tables_are_those_of_the_design(void **state)
     assert_string_equal(shell_get(db, "PRAGMA foreign_keys"), "1");
     assert_string_equal(shell_get(db, "PRAGMA synchronous"), "2");
     assert_string_equal(shell_get(db, "PRAGMA wal_autocheckpoint"), "0");
+    assert_string_equal(shell_get(db, "PRAGMA temp_store"), "2"); /* a file a statement otherwise */
 }
 
 static void times_are_text_that_people_read(void **state)
