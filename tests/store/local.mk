@@ -22,6 +22,14 @@ check_PROGRAMS += tests/store/test_s3_xml
 tests_store_test_s3_xml_SOURCES = tests/store/test_s3_xml.c
 tests_store_test_s3_xml_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_store_test_s3_xml_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/store/test_s3_answers
+tests_store_test_s3_answers_SOURCES = tests/store/test_s3_answers.c tests/http/stub.c tests/http/stub.h
+tests_store_test_s3_answers_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_store_test_s3_answers_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/store/test_s3_server
+tests_store_test_s3_server_SOURCES = tests/store/test_s3_server.c
+tests_store_test_s3_server_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_store_test_s3_server_LDADD = $(TEST_LIBS)
 check_PROGRAMS += tests/store/test_store_contract_s3
 tests_store_test_store_contract_s3_SOURCES = tests/store/test_store_contract.c tests/store/contract.h \
 	tests/store/contract_s3.c
