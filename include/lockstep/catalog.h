@@ -208,10 +208,10 @@ struct ls_scan_row {
 /* One changed row since a change number; written by triggers, whoever changes the row. */
 struct ls_change {
     int64_t seq;
-    char kind[16];                 /* "image", "variant", "product" */
-    char action[8];                /* "insert", "update", "delete" */
-    const char *key;               /* image: file_name; variant: product/weight; product: id. Before the change */
-    const char *new_key;           /* after it; NULL for a delete */
+    char kind[16];       /* "image", "variant", "product", "folder" */
+    char action[8];      /* "insert", "update", "delete" */
+    const char *key;     /* image: file_name; variant: product/weight; product: id; folder: path. Before the change */
+    const char *new_key; /* after it; NULL for a delete */
     char writer[LS_INTENT_ID_LEN]; /* our instance, or "" for a foreign writer */
 };
 
@@ -223,7 +223,8 @@ struct ls_change_page {
 
 /* ---- writing ---- */
 
-/* One row to insert, update or re-key, with its record. */
+/* One row to insert, update or re-key, with its record (not known: nothing is recorded afterwards). An insert takes
+ * created_ns and updated_ns as they are, 0 = now; an update keeps the one and sets the other to now. */
 struct ls_image_write {
     const char *old_key;     /* the row to change; NULL = insert */
     const char *expect_etag; /* the recorded etag must be this (LS_CONFLICT otherwise); NULL = any. For old_key only */
@@ -252,6 +253,8 @@ struct ls_catalog_ops {
     enum ls_rc (*create)(struct ls_catalog *cat, struct ls_err *err);
 
     /* -- instances: liveness is a lock that dies with the process -- */
+    /* Once a catalog. A daemon opens its catalog and calls this after its last fork: connections must not cross a fork,
+     * and the lock would live on in the child. */
     enum ls_rc (*instance_start)(struct ls_catalog *cat, const char *kind, char out_id[LS_INTENT_ID_LEN],
                                  struct ls_err *err);
     enum ls_rc (*instance_alive)(struct ls_catalog *cat, const char *id, bool *out_alive, struct ls_err *err);
@@ -295,7 +298,8 @@ struct ls_catalog_ops {
     enum ls_rc (*folder_children)(struct ls_catalog *cat, struct ls_tx *tx, const char *path,
                                   struct ls_folder_page *out, struct ls_err *err);
 
-    /* The number of the newest change; and changes after one. */
+    /* The number of the newest change; and changes after one. LS_NOT_FOUND: some of those are not kept any more (about
+     * the newest million are), so take everything as changed and go on from change_last. */
     enum ls_rc (*change_last)(struct ls_catalog *cat, int64_t *out_seq, struct ls_err *err);
     enum ls_rc (*change_page)(struct ls_catalog *cat, int64_t after, unsigned limit, struct ls_change_page *out,
                               struct ls_err *err);
@@ -314,6 +318,7 @@ struct ls_catalog_ops {
      * row old_key. LS_EXISTS: the new key is taken. LS_CONFLICT: expect_etag. */
     enum ls_rc (*images_write)(struct ls_tx *tx, const struct ls_image_write *items, size_t n, struct ls_err *err);
     enum ls_rc (*images_delete)(struct ls_tx *tx, const struct ls_image_ref *items, size_t n, struct ls_err *err);
+    /* LS_CONFLICT: the row has no record yet (refresh it first). */
     enum ls_rc (*image_attr)(struct ls_tx *tx, const char *key, const struct ls_attr *attr, struct ls_err *err);
     enum ls_rc (*folder_put)(struct ls_tx *tx, const struct ls_folder *folder,
                              struct ls_err *err); /* insert or replace */

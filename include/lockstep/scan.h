@@ -30,7 +30,7 @@ struct ls_finding {
     enum ls_finding_kind kind;
     const char *key;
     const char *product;  /* "" when the key has none */
-    bool moved;           /* ORPHANED or MISSING: half of a moved pair */
+    bool moved;           /* ORPHANED or MISSING: half of a moved pair, which only relink_moved ever touches */
     const char *partner;  /* the other half's key, or NULL */
     bool misplaced;       /* ORPHANED: the key does not fit the layout */
     bool twin;            /* another key differs only in case */
@@ -76,7 +76,8 @@ void ls_scan_free(struct ls_scan *scan);
 
 const struct ls_scan_totals *ls_scan_totals(const struct ls_scan *scan);
 
-/* Walk the findings in key order (synced ones only with keep_synced). product NULL = all, "" = keys of no product.
+/* Walk the findings in key order (synced ones only with keep_synced, or when they have a twin). product NULL = all, "" =
+ * keys of no product.
  * each returning non-OK stops the walk with it. Strings live until it returns. */
 enum ls_rc ls_scan_each(struct ls_scan *scan, const char *product,
                         enum ls_rc (*each)(void *ctx, const struct ls_finding *finding), void *ctx, struct ls_err *err)
@@ -88,8 +89,14 @@ enum ls_rc ls_scan_each_product(struct ls_scan *scan, enum ls_rc (*each)(void *c
 enum ls_rc ls_scan_each_error(struct ls_scan *scan, enum ls_rc (*each)(void *ctx, const char *text), void *ctx,
                               struct ls_err *err) LS_MUST_CHECK;
 
-/* The finding's kind as users see it: "orphaned", or for a flagged one "moved", "misplaced". */
+/* The finding's kind as users see it: "orphaned", or for a flagged one "moved", "misplaced"; "twin" for a synced key
+ * with a twin. */
 const char *ls_finding_name(const struct ls_finding *finding);
+
+/* Tie bucket and catalog together: an id that both keep (the object .lockstep/bucket-id, the setting bucket_id), made if
+ * neither has one, so that a sync can tell its bucket from an emptied or a foreign one. For init; repeatable. LS_GUARD
+ * when the catalog has images and belongs to another bucket. */
+enum ls_rc ls_scan_bucket_mark(struct ls_engine *engine, struct ls_err *err) LS_MUST_CHECK;
 
 /* ---- sync ---- */
 
@@ -103,7 +110,11 @@ struct ls_sync_opts {
      * or refreshed; moved ones don't count. */
     unsigned max_change_percent; /* 0 = use max_change_count */
     uint64_t max_change_count;
-    bool override_empty; /* mend although the bucket is empty or not the one that the catalog knows */
+    /* Mend although the bucket is empty or not the one that the catalog knows; it is the one from then on. */
+    bool override_empty;
+    /* Before the first change the catalog is copied to <backup_path>-<time>; the newest 3 of these are kept. NULL = no
+     * copy. */
+    const char *backup_path;
     const atomic_bool *cancel;
     void (*progress)(void *ctx, uint64_t done, uint64_t total);
     void *progress_ctx;
@@ -117,7 +128,7 @@ struct ls_sync_totals {
     struct ls_sync_plan done;
     uint64_t skipped; /* changed since the scan, left alone */
     uint64_t failed;
-    uint64_t remaining; /* differences that stay: kept by the options, skipped or failed */
+    uint64_t remaining; /* differences that stay: kept by the options, skipped or failed; in a dry run all */
 };
 
 void ls_sync_plan(const struct ls_scan *scan, const struct ls_sync_opts *opts, struct ls_sync_plan *out_plan);

@@ -25,8 +25,8 @@ enum ls_rc ls_copy_fd(int from, int to, uint64_t size_bytes, struct ls_err *err)
  * Falls back to openat with O_NOFOLLOW per component where the kernel lacks openat2. -1 and errno on failure. */
 int ls_open_beneath(int dir_fd, const char *path, int flags, mode_t mode);
 
-/* Make the folders of a relative path below dir_fd: all but its last component, or with a slash at its end all of them;
- * never through a symlink. With durable, each new folder and its parent are fsynced. 0 or -1 and errno. */
+/* Make the folders of a relative path below dir_fd, never through a symlink: all but its last component, or with a
+ * slash at its end all of them. With durable, each new folder and its parent are fsynced. 0 or -1 and errno. */
 int ls_mkdirs_beneath(int dir_fd, const char *path, mode_t mode, bool durable);
 
 /* fsync the folder that holds path (relative to dir_fd). 0 or -1 and errno. */

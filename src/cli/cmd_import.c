@@ -27,6 +27,7 @@ static int run(struct ls_cli *cli, int argc, char **argv)
         .orphans = LS_ORPHANS_ADOPT,
         .max_change_percent = config->scan_max_change_percent,
         .max_change_count = config->scan_max_change_count,
+        .backup_path = config->catalog_backup,
         .cancel = &ls_cli_cancelled,
         .progress = args.quiet ? NULL : ls_cli_progress,
     };

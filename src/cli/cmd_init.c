@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "cli/cli.h"
+#include "lockstep/scan.h"
 
 struct init_args {
     const char *store, *catalog, *endpoint, *region, *public_url, *credentials, *profile, *ca_file;
@@ -63,6 +64,15 @@ static enum ls_rc write_text(const struct init_args *args, struct ls_buf *out, s
     return rc ? ls_err_nomem(err) : LS_OK;
 }
 
+/* Bucket and catalog learn each other, so that a sync can tell this bucket from an emptied or a foreign one. */
+static enum ls_rc tie(const struct ls_config *config, struct ls_err *err)
+{
+    LS_AUTO(ls_stack) struct ls_stack *stack = NULL;
+    const struct ls_compose_opts opts = {.depth = LS_COMPOSE_ENGINE, .kind = "cli", .actor = "cli init"};
+    enum ls_rc rc = ls_compose_open(config, &opts, &stack, err);
+    return rc || !stack ? rc : ls_scan_bucket_mark(stack->engine, err);
+}
+
 static enum ls_rc init(const char *path, const struct init_args *args, struct ls_err *err)
 {
     LS_AUTO(ls_buf) struct ls_buf text = LS_BUF_INIT(LS_BUF_LINE);
@@ -74,6 +84,8 @@ static enum ls_rc init(const char *path, const struct init_args *args, struct ls
         rc = ls_config_parse(path, text.data, &config, err);
     if (!rc)
         rc = ls_compose_create(config, err);
+    if (!rc)
+        rc = tie(config, err);
     return rc ? rc : ls_write_file(path, text.data, text.len, 0644, false, err);
 }
 

@@ -16,7 +16,7 @@ enum {
     OPT_MISPLACED,
     OPT_DRY_RUN,
     OPT_MAX_CHANGE,
-    OPT_OVERRIDE_EMPTY
+    OPT_ALLOW_EMPTY
 };
 
 static const struct option options[] = {
@@ -30,7 +30,7 @@ static const struct option options[] = {
     {"dry-run", no_argument, NULL, OPT_DRY_RUN},
     {"yes", no_argument, NULL, 'y'},
     {"max-change", required_argument, NULL, OPT_MAX_CHANGE},
-    {"override-empty", no_argument, NULL, OPT_OVERRIDE_EMPTY},
+    {"allow-empty", no_argument, NULL, OPT_ALLOW_EMPTY},
     {0},
 };
 
@@ -80,7 +80,7 @@ static enum ls_rc take_option(struct sync_args *args, int c, struct ls_err *err)
     case OPT_MISPLACED:
         return keep_or("misplaced", "remove", &opts->remove_misplaced, err);
     case OPT_DRY_RUN:
-        opts->dry_run = true;
+        opts->dry_run = args->scan.dry_run = true;
         return LS_OK;
     case 'y':
         args->yes = true;
@@ -88,7 +88,7 @@ static enum ls_rc take_option(struct sync_args *args, int c, struct ls_err *err)
     case OPT_MAX_CHANGE:
         args->max_change_set = true;
         return ls_max_change_parse(optarg, &opts->max_change_percent, &opts->max_change_count, err);
-    case OPT_OVERRIDE_EMPTY:
+    case OPT_ALLOW_EMPTY:
         opts->override_empty = true;
         return LS_OK;
     default:
@@ -99,6 +99,12 @@ static enum ls_rc take_option(struct sync_args *args, int c, struct ls_err *err)
 static bool destroys(const struct ls_sync_opts *opts)
 {
     return opts->orphans == LS_ORPHANS_REMOVE || opts->drop_missing || opts->remove_misplaced;
+}
+
+static bool mends(const struct ls_sync_opts *opts)
+{
+    return opts->orphans != LS_ORPHANS_KEEP || opts->drop_missing || opts->refresh_stale || opts->relink_moved ||
+           opts->refile_misfiled || opts->remove_misplaced;
 }
 
 /* Ask when the plan destroys something. */
@@ -155,8 +161,10 @@ static int mend(struct ls_engine *engine, struct ls_scan *scan, struct sync_args
     args->opts.progress = args->scan.quiet ? NULL : ls_cli_progress;
     enum ls_rc rc = ls_sync_run(engine, scan, &args->opts, args->scan.quiet ? NULL : tell, args, &mended, &err);
     ls_cli_progress(NULL, 0, 0);
+    /* Who asked for nothing sees what a scan shows. */
+    bool asked = mends(&args->opts) || args->scan.form != LS_REPORT_PEOPLE;
     if (!rc)
-        rc = ls_report(scan, &args->scan, &mended, &err);
+        rc = ls_report(scan, &args->scan, asked ? &mended : NULL, &err);
     if (rc)
         return ls_cli_fail(&err);
     if (mended.failed)
@@ -188,6 +196,7 @@ static int run(struct ls_cli *cli, int argc, char **argv)
     int status = ls_cli_open(cli, LS_COMPOSE_ENGINE, &config, &stack);
     if (status)
         return status;
+    args.opts.backup_path = config->catalog_backup;
     if (!args.max_change_set) {
         args.opts.max_change_percent = config->scan_max_change_percent;
         args.opts.max_change_count = config->scan_max_change_count;
@@ -215,7 +224,7 @@ const struct ls_command ls_cmd_sync = {
         "  -y, --yes                    do not ask before removing or dropping\n"
         "  --max-change N%|N            stop before removing, dropping or refreshing more than this of a kind\n"
         "                               (default: [scan] max_change; at least 10 are always allowed)\n"
-        "  --override-empty             go on although the bucket is empty or not the known one\n" LS_SCAN_OPTIONS_HELP
+        "  --allow-empty                go on although the bucket is empty or not the known one\n" LS_SCAN_OPTIONS_HELP
         "\n"
         "Exit status: 0 in step now, 1 differences stay, 2 incomplete or failed in part, 3 a guard stopped it, 4\n"
         "error, 64 usage.\n",

@@ -298,6 +298,15 @@ static enum ls_rc resolve_store(struct ls_config *config, struct ls_err *err)
     return LS_OK;
 }
 
+static enum ls_rc set_catalog_path(struct ls_config *config, const char *path, struct ls_err *err)
+{
+    enum ls_rc rc = set_path(config, &config->catalog_path, path, err);
+    if (rc)
+        return rc;
+    config->catalog_backup = ls_strf("%s.backup", config->catalog_path);
+    return config->catalog_backup ? LS_OK : ls_err_nomem(err);
+}
+
 static enum ls_rc resolve_catalog(struct ls_config *config, struct ls_err *err)
 {
     const char *url = config->catalog_url;
@@ -305,7 +314,7 @@ static enum ls_rc resolve_catalog(struct ls_config *config, struct ls_err *err)
         return LS_OK;
     const char *rest = after_scheme(url, "sqlite");
     if (rest && *rest && strncmp(rest, "//", 2) != 0)
-        return set_path(config, &config->catalog_path, rest, err);
+        return set_catalog_path(config, rest, err);
     if (strncmp(url, "postgresql:", 11) == 0 || strncmp(url, "postgres:", 9) == 0)
         return ls_err_set(err, LS_UNSUPPORTED, "catalog url '%s': PostgreSQL is not in this version yet", url);
     return ls_err_set(err, LS_INVALID, "catalog url '%s': want sqlite:FILE", url);
@@ -448,6 +457,7 @@ void ls_config_free(struct ls_config *config)
                            config->catalog_url,
                            config->catalog_path,
                            config->layout_path,
+                           config->catalog_backup,
                            config->mount_cache_dir};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(owned[i]);

@@ -89,7 +89,7 @@ static enum ls_rc output_rc(void) { return ferror(stdout) ? LS_CANCELLED : LS_OK
 static enum ls_rc print_finding(void *ctx, const struct ls_finding *finding)
 {
     (void)ctx;
-    if (finding->kind == LS_FINDING_SYNCED)
+    if (finding->kind == LS_FINDING_SYNCED && !finding->twin)
         return LS_OK;
     printf("%-10s ", ls_finding_name(finding));
     ls_cli_print_key(finding->key);
@@ -97,7 +97,7 @@ static enum ls_rc print_finding(void *ctx, const struct ls_finding *finding)
         fputs(finding->kind == LS_FINDING_MISSING ? " -> " : " <- ", stdout);
         ls_cli_print_key(finding->partner);
     }
-    if (finding->detail) {
+    if (finding->detail && !finding->partner) {
         fputs("  (", stdout);
         ls_cli_print_key(finding->detail);
         putchar(')');
@@ -113,7 +113,7 @@ static enum ls_rc print_error(void *ctx, const char *text)
     return LS_OK;
 }
 
-static void print_summary(const struct ls_scan_totals *t, const struct ls_sync_totals *mended)
+static void print_summary(const struct ls_scan_totals *t, const struct ls_sync_totals *mended, bool dry_run)
 {
     printf("%" PRIu64 " products, %" PRIu64 " images:", t->products, t->images);
     for (int kind = 0; kind < LS_FINDING_KINDS; kind++)
@@ -121,15 +121,15 @@ static void print_summary(const struct ls_scan_totals *t, const struct ls_sync_t
     putchar('\n');
     if (t->moved || t->misplaced || t->twins)
         printf("among them: %" PRIu64 " moved (an orphaned and a missing one each), %" PRIu64 " misplaced, %" PRIu64
-               " differ from another name only in case\n",
+               " twins (names that differ only in case)\n",
                t->moved, t->misplaced, t->twins);
     if (mended) {
         const struct ls_sync_plan *d = &mended->done;
-        printf("mended: %" PRIu64 " relinked, %" PRIu64 " adopted, %" PRIu64 " removed, %" PRIu64 " dropped, %" PRIu64
+        printf("%s: %" PRIu64 " relinked, %" PRIu64 " adopted, %" PRIu64 " removed, %" PRIu64 " dropped, %" PRIu64
                " refreshed, %" PRIu64 " refiled; %" PRIu64 " skipped, %" PRIu64 " failed, %" PRIu64
                " differences stay\n",
-               d->relink, d->adopt, d->remove_orphaned + d->remove_misplaced, d->drop, d->refresh, d->refile,
-               mended->skipped, mended->failed, mended->remaining);
+               dry_run ? "would mend" : "mended", d->relink, d->adopt, d->remove_orphaned + d->remove_misplaced,
+               d->drop, d->refresh, d->refile, mended->skipped, mended->failed, mended->remaining);
     }
     if (!t->complete)
         puts("incomplete: one side could not be read to its end");
@@ -147,7 +147,7 @@ static enum ls_rc report_people(struct ls_scan *scan, const struct ls_scan_args 
     if (!mended) /* a sync has told of each item already */
         rc = ls_scan_each(scan, NULL, print_finding, NULL, err);
     if (!rc)
-        print_summary(totals, mended);
+        print_summary(totals, mended, args->dry_run);
     return rc;
 }
 
@@ -172,11 +172,12 @@ static void json_totals(struct ls_json *json, const struct ls_scan_totals *t)
     ls_json_time(json, "endedAt", t->ended_ns);
 }
 
-static void json_mended(struct ls_json *json, const struct ls_sync_totals *mended)
+static void json_mended(struct ls_json *json, const struct ls_sync_totals *mended, bool dry_run)
 {
     if (!mended)
         return;
     ls_json_object(json, "mended");
+    ls_json_bool(json, "dryRun", dry_run);
     ls_json_uint(json, "relinked", mended->done.relink);
     ls_json_uint(json, "adopted", mended->done.adopt);
     ls_json_uint(json, "removedOrphaned", mended->done.remove_orphaned);
@@ -266,6 +267,7 @@ struct printer {
     struct ls_json json;
     struct spill lists[LIST_COUNT];
     bool single; /* the one object is a product's: its errors are the scan's */
+    bool dry_run;
     struct ls_err *err;
 };
 
@@ -329,7 +331,7 @@ static enum ls_rc write_single(struct printer *printer, const char *product, con
     ls_json_object(&printer->json, NULL);
     ls_json_str(&printer->json, "productId", product);
     ls_json_bool(&printer->json, "complete", ls_scan_totals(printer->scan)->complete);
-    json_mended(&printer->json, mended);
+    json_mended(&printer->json, mended, printer->dry_run);
     enum ls_rc rc = write_lists(printer, product);
     ls_json_end_object(&printer->json);
     return rc;
@@ -340,7 +342,7 @@ static enum ls_rc write_all(struct printer *printer, const struct ls_sync_totals
     struct ls_json *json = &printer->json;
     ls_json_object(json, NULL);
     json_totals(json, ls_scan_totals(printer->scan));
-    json_mended(json, mended);
+    json_mended(json, mended, printer->dry_run);
     ls_json_array(json, "errorMessages");
     enum ls_rc rc = ls_scan_each_error(printer->scan, json_error, json, printer->err);
     ls_json_end_array(json);
@@ -359,7 +361,7 @@ static enum ls_rc write_all(struct printer *printer, const struct ls_sync_totals
 static enum ls_rc report_json(struct ls_scan *scan, const struct ls_scan_args *args,
                               const struct ls_sync_totals *mended, struct ls_err *err)
 {
-    LS_AUTO(printer) struct printer printer = {.scan = scan, .err = err};
+    LS_AUTO(printer) struct printer printer = {.scan = scan, .dry_run = args->dry_run, .err = err};
     ls_json_init(&printer.json, stdout);
     for (int i = 0; i < LIST_COUNT; i++)
         ls_buf_init(&printer.lists[i].tail, SPILL_BUFFER);
@@ -374,7 +376,7 @@ static enum ls_rc report_json(struct ls_scan *scan, const struct ls_scan_args *a
 static enum ls_rc ndjson_finding(void *ctx, const struct ls_finding *f)
 {
     struct ls_json *json = ctx;
-    if (f->kind == LS_FINDING_SYNCED)
+    if (f->kind == LS_FINDING_SYNCED && !f->twin)
         return LS_OK;
     ls_json_object(json, NULL);
     ls_json_str(json, "kind", kind_names[f->kind]);
@@ -413,7 +415,8 @@ static enum ls_rc ndjson_error(void *ctx, const char *text)
     return output_rc();
 }
 
-static enum ls_rc report_ndjson(struct ls_scan *scan, const struct ls_sync_totals *mended, struct ls_err *err)
+static enum ls_rc report_ndjson(struct ls_scan *scan, const struct ls_scan_args *args,
+                                const struct ls_sync_totals *mended, struct ls_err *err)
 {
     struct ls_json json;
     ls_json_init(&json, stdout);
@@ -425,7 +428,7 @@ static enum ls_rc report_ndjson(struct ls_scan *scan, const struct ls_sync_total
     ls_json_object(&json, NULL);
     ls_json_str(&json, "kind", "totals");
     json_totals(&json, ls_scan_totals(scan));
-    json_mended(&json, mended);
+    json_mended(&json, mended, args->dry_run);
     ls_json_end_object(&json);
     ls_json_newline(&json);
     return LS_OK;
@@ -443,7 +446,7 @@ enum ls_rc ls_report(struct ls_scan *scan, const struct ls_scan_args *args, cons
         rc = report_json(scan, args, mended, err);
         break;
     case LS_REPORT_NDJSON:
-        rc = report_ndjson(scan, mended, err);
+        rc = report_ndjson(scan, args, mended, err);
         break;
     }
     if (rc && err && !err->rc)

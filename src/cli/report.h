@@ -15,6 +15,7 @@ enum ls_report_form { LS_REPORT_PEOPLE, LS_REPORT_JSON, LS_REPORT_NDJSON };
 struct ls_scan_args {
     enum ls_report_form form;
     bool quiet;
+    bool dry_run;                /* a sync only says what it would do */
     int64_t grace_ms;            /* -1 = as the config says */
     const char *const *products; /* NULL = all */
 };

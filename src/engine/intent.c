@@ -310,12 +310,23 @@ void ls_run_leave_open(struct ls_run *run, const struct ls_err *why)
                 {"op", ls_v_str(ls_op_name(run->intent.op))}, {"why", ls_v_str(why->text)});
 }
 
+/* Whoever has lost the intent must not touch what it covers any more. */
+static enum ls_rc settle_own(struct ls_run *run, bool *out_forward, struct ls_err *err)
+{
+    struct ls_catalog *cat = run->engine->catalog;
+    struct ls_intent now;
+    enum ls_rc rc = cat->ops->intent_get(cat, NULL, run->intent.id, &now, err);
+    if (rc == LS_OK && strcmp(now.instance, run->engine->instance) != 0)
+        return ls_err_set(err, LS_CONFLICT, "engine: another process has taken the intent over");
+    return rc == LS_OK ? ls_settle(run, out_forward, err) : rc;
+}
+
 /* A step failed with the intent in the journal. */
 static enum ls_rc settle_failed(struct ls_run *run, enum ls_rc rc, struct ls_err *err)
 {
     bool forward = false;
     struct ls_err why = LS_ERR_INIT;
-    enum ls_rc settled = rc == LS_OUTCOME_UNKNOWN ? LS_OUTCOME_UNKNOWN : ls_settle(run, &forward, &why);
+    enum ls_rc settled = rc == LS_OUTCOME_UNKNOWN ? LS_OUTCOME_UNKNOWN : settle_own(run, &forward, &why);
     if (settled == LS_OK && !forward)
         return rc;
     if (settled == LS_OK) {

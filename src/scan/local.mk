@@ -1,2 +1,18 @@
 noinst_LTLIBRARIES += libls_scan.la
-libls_scan_la_SOURCES =
+libls_scan_la_SOURCES = \
+	src/scan/backup.c src/scan/backup.h \
+	src/scan/bucket.c src/scan/bucket.h \
+	src/scan/classify.c src/scan/classify.h \
+	src/scan/guard.c \
+	src/scan/lister.c src/scan/lister.h \
+	src/scan/merge.c src/scan/merge.h \
+	src/scan/ranges.c src/scan/ranges.h \
+	src/scan/recheck.c src/scan/recheck.h \
+	src/scan/reread.c src/scan/reread.h \
+	src/scan/result.c src/scan/result.h \
+	src/scan/scan.c src/scan/scan_impl.h \
+	src/scan/spool.c src/scan/spool.h src/scan/spool_db.h \
+	src/scan/spool_find.c \
+	src/scan/spool_pairs.c \
+	src/scan/sync.c \
+	src/scan/twins.c src/scan/twins.h

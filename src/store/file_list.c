@@ -229,7 +229,8 @@ static enum ls_rc fill(struct ls_file_store *fs, struct ls_file_walk *walk, stru
     if (frame->more)
         while (frame->n > WINDOW)
             free(frame->names[--frame->n]);
-    return LS_OK;
+    /* A removed directory reads as an empty one. */
+    return frame->n == 0 && frame->path_len == 0 ? ls_file_check_root(fs, err) : LS_OK;
 }
 
 /* ---- the walk ---- */

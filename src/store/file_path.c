@@ -169,8 +169,10 @@ enum ls_rc ls_file_make_own(struct ls_file_store *fs, const char *path, struct l
     enum ls_rc rc = ls_file_root(fs, &root, err);
     if (rc)
         return rc;
+    /* Never LS_NOT_FOUND, which callers take for an object's. */
     if (ls_mkdirs_beneath(root, path, 0700, true) < 0)
-        return ls_err_errno(err, errno, "store: cannot make %s in %s", path, fs->dir);
+        return errno == ENOENT ? ls_err_set(err, LS_IO, "store: the directory %s is missing", fs->dir)
+                               : ls_err_errno(err, errno, "store: cannot make %s in %s", path, fs->dir);
     return LS_OK;
 }
 

@@ -153,7 +153,7 @@ static enum ls_rc upload_place(struct ls_file_store *fs, struct upload *up, cons
 static enum ls_rc refuse_key(const char *what, const char *key, struct ls_err *err)
 {
     const char *fault = ls_file_key_fault(key);
-    return fault ? ls_err_set(err, LS_INVALID, "store: %s %s: the key %s", what, key, fault) : LS_OK;
+    return fault ? ls_err_set(err, LS_INVALID, "store: %s: the key %s: %s", what, fault, key) : LS_OK;
 }
 
 /* ---- put ---- */

@@ -40,6 +40,7 @@ static struct ls_finding findings[] = {
      .partner = "products/p1/1kg/hero-card/b.png",
      .object_etag = "e1",
      .object_size = 7},
+    {.kind = LS_FINDING_SYNCED, .key = "products/p2/1kg/hero-card/B.PNG", .product = "p2", .twin = true},
     {.kind = LS_FINDING_PENDING, .key = "products/p2/1kg/hero-card/c.png", .product = "p2"},
 };
 enum { FINDINGS = sizeof findings / sizeof *findings };
@@ -54,6 +55,7 @@ static void reset(void)
                                      .images = FINDINGS,
                                      .moved = 1,
                                      .misplaced = 1,
+                                     .twins = 1,
                                      .complete = true,
                                      .started_ns = 1,
                                      .ended_ns = 2};
@@ -121,6 +123,8 @@ enum ls_rc ls_scan_each_error(struct ls_scan *scan, enum ls_rc (*each)(void *ctx
 const char *ls_finding_name(const struct ls_finding *finding)
 {
     static const char *const names[] = {"synced", "orphaned", "missing", "stale", "misfiled", "pending"};
+    if (finding->twin)
+        return "twin";
     return finding->moved ? "moved" : finding->misplaced ? "misplaced" : names[finding->kind];
 }
 
@@ -178,10 +182,10 @@ static void json_of_all_has_totals_and_an_entry_a_product(void **state)
     reset();
     json_t *all = parsed(LS_REPORT_JSON, NULL, NULL);
     assert_int_equal(number(all, "totalProducts"), 3);
-    assert_int_equal(number(all, "totalImages"), 6);
+    assert_int_equal(number(all, "totalImages"), 7);
     assert_int_equal(number(all, "orphanedFiles"), 2);
     assert_int_equal(number(all, "missingFiles"), 1);
-    assert_int_equal(number(all, "syncedFiles"), 1);
+    assert_int_equal(number(all, "syncedFiles"), 2);
     assert_int_equal(number(all, "staleFiles"), 1);
     assert_int_equal(number(all, "misfiledFiles"), 0);
     assert_int_equal(number(all, "movedFiles"), 1);
@@ -235,7 +239,7 @@ static void a_list_longer_than_the_buffer_comes_whole(void **state)
             strcmp(json_string_value(json_array_get(synced, i - 1)), json_string_value(json_array_get(synced, i))) < 0);
     json_decref(one);
     json_t *all = parsed(LS_REPORT_JSON, NULL, NULL); /* the spilled list is empty again for the next product */
-    assert_int_equal(count(json_array_get(json_object_get(all, "results"), 1), "syncedFiles"), 0);
+    assert_int_equal(count(json_array_get(json_object_get(all, "results"), 2), "syncedFiles"), 0);
     json_decref(all);
 }
 
@@ -269,7 +273,9 @@ static void people_read_no_control_bytes(void **state)
     assert_non_null(strstr(text, "stale      products/p1/1kg/hero-card/\\x0a\\x1b[31m\"<img>.png  (etag e3"));
     assert_non_null(strstr(text, "moved      products/p2/1kg/hero-card/b.png <- products/p1/1kg/hero-card/b.png\n"));
     assert_non_null(
-        strstr(text, "3 products, 6 images: 1 synced, 2 orphaned, 1 missing, 1 stale, 0 misfiled, 1 pending"));
+        strstr(text, "3 products, 7 images: 2 synced, 2 orphaned, 1 missing, 1 stale, 0 misfiled, 1 pending"));
+    assert_non_null(strstr(text, "twin       products/p2/1kg/hero-card/B.PNG\n"));
+    assert_non_null(strstr(text, " 1 twins "));
     assert_non_null(strstr(text, "not in step\n"));
     free(text);
 }

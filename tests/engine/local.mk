@@ -1,6 +1,38 @@
-# if HAVE_CMOCKA
-# check_PROGRAMS += tests/engine/test_NAME
-# tests_engine_test_NAME_SOURCES = tests/engine/test_NAME.c
-# tests_engine_test_NAME_CPPFLAGS = $(TEST_CPPFLAGS)
-# tests_engine_test_NAME_LDADD = $(TEST_LIBS)
-# endif
+if HAVE_CMOCKA
+check_PROGRAMS += \
+	tests/engine/test_crash \
+	tests/engine/test_folder \
+	tests/engine/test_mend \
+	tests/engine/test_put \
+	tests/engine/test_race \
+	tests/engine/test_remove \
+	tests/engine/test_rename \
+	tests/engine/test_weak
+
+ENGINE_WORLD = tests/engine/world.c tests/engine/world.h
+
+tests_engine_test_crash_SOURCES = tests/engine/test_crash.c $(ENGINE_WORLD)
+tests_engine_test_crash_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_engine_test_crash_LDADD = $(TEST_LIBS)
+tests_engine_test_folder_SOURCES = tests/engine/test_folder.c $(ENGINE_WORLD)
+tests_engine_test_folder_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_engine_test_folder_LDADD = $(TEST_LIBS)
+tests_engine_test_mend_SOURCES = tests/engine/test_mend.c $(ENGINE_WORLD)
+tests_engine_test_mend_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_engine_test_mend_LDADD = $(TEST_LIBS)
+tests_engine_test_put_SOURCES = tests/engine/test_put.c $(ENGINE_WORLD)
+tests_engine_test_put_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_engine_test_put_LDADD = $(TEST_LIBS)
+tests_engine_test_race_SOURCES = tests/engine/test_race.c $(ENGINE_WORLD)
+tests_engine_test_race_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_engine_test_race_LDADD = $(TEST_LIBS)
+tests_engine_test_remove_SOURCES = tests/engine/test_remove.c $(ENGINE_WORLD)
+tests_engine_test_remove_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_engine_test_remove_LDADD = $(TEST_LIBS)
+tests_engine_test_rename_SOURCES = tests/engine/test_rename.c $(ENGINE_WORLD)
+tests_engine_test_rename_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_engine_test_rename_LDADD = $(TEST_LIBS)
+tests_engine_test_weak_SOURCES = tests/engine/test_weak.c $(ENGINE_WORLD)
+tests_engine_test_weak_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_engine_test_weak_LDADD = $(TEST_LIBS)
+endif

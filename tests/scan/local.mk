@@ -1,6 +1,28 @@
-# if HAVE_CMOCKA
-# check_PROGRAMS += tests/scan/test_NAME
-# tests_scan_test_NAME_SOURCES = tests/scan/test_NAME.c
-# tests_scan_test_NAME_CPPFLAGS = $(TEST_CPPFLAGS)
-# tests_scan_test_NAME_LDADD = $(TEST_LIBS)
-# endif
+if HAVE_CMOCKA
+SCAN_WORLD = tests/scan/world.c tests/scan/world.h
+
+check_PROGRAMS += tests/scan/test_findings
+tests_scan_test_findings_SOURCES = tests/scan/test_findings.c $(SCAN_WORLD)
+tests_scan_test_findings_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_scan_test_findings_LDADD = $(TEST_LIBS)
+
+check_PROGRAMS += tests/scan/test_races
+tests_scan_test_races_SOURCES = tests/scan/test_races.c $(SCAN_WORLD)
+tests_scan_test_races_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_scan_test_races_LDADD = $(TEST_LIBS)
+
+check_PROGRAMS += tests/scan/test_incomplete
+tests_scan_test_incomplete_SOURCES = tests/scan/test_incomplete.c $(SCAN_WORLD)
+tests_scan_test_incomplete_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_scan_test_incomplete_LDADD = $(TEST_LIBS)
+
+check_PROGRAMS += tests/scan/test_sync
+tests_scan_test_sync_SOURCES = tests/scan/test_sync.c $(SCAN_WORLD)
+tests_scan_test_sync_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_scan_test_sync_LDADD = $(TEST_LIBS)
+
+check_PROGRAMS += tests/scan/test_twins
+tests_scan_test_twins_SOURCES = tests/scan/test_twins.c
+tests_scan_test_twins_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_scan_test_twins_LDADD = $(TEST_LIBS)
+endif

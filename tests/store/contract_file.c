@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The contract suite over the file store: bare, and under all decorators. */
+/* The contract suite over the file store: bare, under all decorators, and as where the file system has no xattrs. */
 #include "store/contract.h"
 
 #include <stdio.h>
@@ -8,11 +8,12 @@
 #include <unistd.h>
 
 #include "store/backends.h"
+#include "store/file_store.h"
 
 static char top[64];
 static struct ls_store_stats stats;
 
-const char *const contract_ways[] = {"bare", "decorated", NULL};
+const char *const contract_ways[] = {"bare", "decorated", "without-xattrs", NULL};
 
 const char *contract_skip_reason(void) { return NULL; }
 
@@ -55,6 +56,8 @@ struct ls_store *contract_open(const char *way)
 {
     struct ls_err err = LS_ERR_INIT;
     struct ls_store *store = open_dir(way);
+    if (!strcmp(way, "without-xattrs"))
+        atomic_store(&((struct ls_file_store *)store)->no_xattr, true);
     if (!strcmp(way, "decorated")) {
         struct ls_store_fault fault = {.decide = no_fault};
         must(ls_store_fault_open(store, &fault, &store, &err), &err);

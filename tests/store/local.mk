@@ -6,11 +6,20 @@
 # endif
 
 if HAVE_CMOCKA
+CONTRACT_SOURCES = tests/store/test_store_contract.c tests/store/contract.h tests/store/contract_batches.c \
+	tests/store/contract_listing.c tests/store/contract_objects.c tests/store/contract_tools.h
 check_PROGRAMS += tests/store/test_store_contract_file
-tests_store_test_store_contract_file_SOURCES = tests/store/test_store_contract.c tests/store/contract.h \
-	tests/store/contract_file.c
+tests_store_test_store_contract_file_SOURCES = $(CONTRACT_SOURCES) tests/store/contract_file.c
 tests_store_test_store_contract_file_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_store_test_store_contract_file_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/store/test_file
+tests_store_test_file_SOURCES = tests/store/test_file.c
+tests_store_test_file_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_store_test_file_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/store/test_decorators
+tests_store_test_decorators_SOURCES = tests/store/test_decorators.c
+tests_store_test_decorators_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_store_test_decorators_LDADD = $(TEST_LIBS)
 endif
 
 if HAVE_CMOCKA
@@ -31,8 +40,7 @@ tests_store_test_s3_server_SOURCES = tests/store/test_s3_server.c
 tests_store_test_s3_server_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_store_test_s3_server_LDADD = $(TEST_LIBS)
 check_PROGRAMS += tests/store/test_store_contract_s3
-tests_store_test_store_contract_s3_SOURCES = tests/store/test_store_contract.c tests/store/contract.h \
-	tests/store/contract_s3.c
+tests_store_test_store_contract_s3_SOURCES = $(CONTRACT_SOURCES) tests/store/contract_s3.c
 tests_store_test_store_contract_s3_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_store_test_store_contract_s3_LDADD = $(TEST_LIBS)
 endif
