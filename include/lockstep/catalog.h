@@ -223,7 +223,8 @@ struct ls_change_page {
 
 /* ---- writing ---- */
 
-/* One row to insert, update or re-key, with its record. */
+/* One row to insert, update or re-key, with its record (not known: nothing is recorded afterwards). An insert takes
+ * created_ns and updated_ns as they are, 0 = now; an update keeps the one and sets the other to now. */
 struct ls_image_write {
     const char *old_key;     /* the row to change; NULL = insert */
     const char *expect_etag; /* the recorded etag must be this (LS_CONFLICT otherwise); NULL = any. For old_key only */

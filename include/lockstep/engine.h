@@ -76,7 +76,9 @@ enum ls_rc ls_engine_put(struct ls_engine *engine, const struct ls_engine_put *p
                          struct ls_err *err) LS_MUST_CHECK;
 
 /* Remove images by key, all rows in one transaction: LS_NOT_FOUND (naming the key) when one has no row, LS_CONFLICT
- * when its etag differs; nothing is changed then. keep_folder: the type folder goes on existing when it gets empty. */
+ * when its etag differs; nothing is changed then. LS_DENIED: the store refuses for good to delete some of the objects;
+ * their rows came back, the others are gone. An object that cannot be deleted just now is left to the recovery.
+ * keep_folder: the type folder goes on existing when it gets empty. */
 enum ls_rc ls_engine_remove(struct ls_engine *engine, const struct ls_image_ref *items, size_t n, bool keep_folder,
                             struct ls_err *err) LS_MUST_CHECK;
 

@@ -191,6 +191,7 @@ enum ls_rc ls_catalog_sqlite_open(const struct ls_sqlite_opts *opts, struct ls_c
     cat->base.ops = &sqlite_ops;
     cat->busy_timeout_ms = opts->busy_timeout_ms > 0 ? opts->busy_timeout_ms : BUSY_TIMEOUT_DEFAULT_MS;
     cat->lock_fd = -1;
+    cat->tended_ms = INT64_MIN / 2;
     ls_id_new(cat->id);
     enum ls_rc rc = init_sync(cat, err);
     if (rc != LS_OK) {

@@ -21,8 +21,10 @@ static enum ls_rc edge(struct ls_sqlite_conn *conn, enum ls_sql sql, int64_t *ou
     return rc;
 }
 
+/* Whoever follows the feed asks regularly: a good moment to look after the log. */
 enum ls_rc ls_sqlite_change_last(struct ls_catalog *cat, int64_t *out_seq, struct ls_err *err)
 {
+    ls_sqlite_tend(ls_sqlite_of(cat));
     LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
     enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
     return rc == LS_OK ? edge(reader.conn, LS_SQL_CHANGE_LAST, out_seq, err) : rc;
@@ -76,6 +78,7 @@ static enum ls_rc read_changes(struct ls_sqlite_conn *conn, int64_t after, unsig
 enum ls_rc ls_sqlite_change_page(struct ls_catalog *cat, int64_t after, unsigned limit, struct ls_change_page *out,
                                  struct ls_err *err)
 {
+    ls_sqlite_tend(ls_sqlite_of(cat));
     *out = (struct ls_change_page){.memory = ls_arena_new()};
     if (!out->memory)
         return ls_err_nomem(err);

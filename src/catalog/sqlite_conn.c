@@ -43,11 +43,13 @@ static enum ls_rc set_up(struct ls_sqlite_conn *conn, bool reader, struct ls_err
     sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (reader)
         keep_log_on_close(conn);
+    /* temp_store: a statement that fires triggers keeps a journal of its own, which would be a file. */
     return ls_sqlite_exec(conn,
                           reader
                               ? "PRAGMA wal_autocheckpoint = 0; PRAGMA query_only = ON"
                               : "PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; "
-                                "PRAGMA cache_size = -8000; PRAGMA journal_size_limit = 67108864",
+                                "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; "
+                                "PRAGMA journal_size_limit = 67108864",
                           "open", err);
 }
 
@@ -82,7 +84,7 @@ void ls_sqlite_conn_close(struct ls_sqlite_conn *conn)
         return;
     for (size_t i = 0; i < LS_SQL_COUNT; i++)
         sqlite3_finalize(conn->stmts[i]);
-    if (conn->db && !conn->cat->is_owner)
+    if (conn->db && !atomic_load(&conn->cat->is_owner))
         keep_log_on_close(conn);
     sqlite3_close(conn->db);
     free(conn);

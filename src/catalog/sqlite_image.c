@@ -2,13 +2,15 @@
 /*
  * Reading image rows, each joined with what is recorded of its object and with the variant it points at.
  *
- * Rows that follow each other in key order mostly share product, weight and type: such text is kept once a page.
+ * Rows that follow each other in key order mostly share product, weight, type, variant and times: such text is kept
+ * once a page, and is neither copied nor parsed again.
  */
 #include "catalog/sqlite_impl.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/clock.h"
 
 /* Columns of IMAGE_SELECT in sqlite_sql.c. */
 enum {
@@ -31,12 +33,51 @@ enum {
     COL_CONTENT_TYPE
 };
 
+#define RESERVE_MAX 1024
+
 /* A page that is being filled. */
 struct filling {
     struct ls_image *items;
     size_t n, cap;
     struct ls_arena *arena;
+    int64_t variant; /* of the row before; 0 = none */
+    char time_text[LS_TIME_LEN];
+    int64_t time_ns; /* what time_text means */
 };
+
+/* As ls_query_get_time, but text that is equal to the last one is not parsed again. */
+static int64_t read_time(struct ls_query *q, int column, struct filling *page)
+{
+    const char *text = (const char *)sqlite3_column_text(q->stmt, column);
+    size_t size = text ? strlen(text) + 1 : 0;
+    if (size == 0 || size > sizeof page->time_text)
+        return 0;
+    if (memcmp(text, page->time_text, size) != 0) {
+        memcpy(page->time_text, text, size);
+        page->time_ns = ls_query_get_time(q, column);
+    }
+    return page->time_ns;
+}
+
+/* The variant's id and, if it exists, what it says now. */
+static enum ls_rc read_variant(struct ls_query *q, struct filling *page, const struct ls_image *before,
+                               struct ls_image *out, struct ls_err *err)
+{
+    int64_t id = ls_query_get_int(q, COL_VARIANT_ID);
+    if (id != 0 && id == page->variant) {
+        out->variant_id = before->variant_id;
+        out->variant_product = before->variant_product;
+        out->variant_weight_now = before->variant_weight_now;
+        return LS_OK;
+    }
+    page->variant = id;
+    enum ls_rc rc = ls_query_get_text(q, COL_VARIANT_ID, page->arena, &out->variant_id, err);
+    if (rc == LS_OK)
+        rc = ls_query_get_shared(q, COL_VARIANT_PRODUCT, page->arena, out->product, &out->variant_product, err);
+    if (rc == LS_OK)
+        rc = ls_query_get_shared(q, COL_VARIANT_WEIGHT, page->arena, out->weight, &out->variant_weight_now, err);
+    return rc;
+}
 
 static enum ls_rc read_record(struct ls_query *q, struct ls_record *out, struct ls_err *err)
 {
@@ -72,17 +113,16 @@ static enum ls_rc read_row(struct ls_query *q, struct filling *page, struct ls_e
         {COL_PRODUCT, before->product, &item->product},
         {COL_WEIGHT, before->weight, &item->weight},
         {COL_TYPE, before->type, &item->type},
-        {COL_VARIANT_ID, before->variant_id, &item->variant_id},
-        {COL_VARIANT_PRODUCT, before->variant_product, &item->variant_product},
-        {COL_VARIANT_WEIGHT, before->variant_weight_now, &item->variant_weight_now},
     };
     memset(item, 0, sizeof *item);
     for (size_t i = 0; rc == LS_OK && i < sizeof texts / sizeof texts[0]; i++)
         rc = ls_query_get_shared(q, texts[i].column, page->arena, texts[i].same, texts[i].out, err);
     if (rc == LS_OK)
+        rc = read_variant(q, page, before, item, err);
+    if (rc == LS_OK)
         rc = read_record(q, &item->record, err);
-    item->created_ns = ls_query_get_time(q, COL_CREATED);
-    item->updated_ns = ls_query_get_time(q, COL_UPDATED);
+    item->created_ns = read_time(q, COL_CREATED, page);
+    item->updated_ns = read_time(q, COL_UPDATED, page);
     if (rc == LS_OK)
         page->n++;
     return rc;
@@ -107,11 +147,17 @@ static enum ls_rc finish(enum ls_rc rc, struct filling *page, struct ls_image_pa
     return rc;
 }
 
-static enum ls_rc start(struct filling *page, struct ls_image_page *out, struct ls_err *err)
+static enum ls_rc start(struct filling *page, size_t limit, struct ls_image_page *out, struct ls_err *err)
 {
+    size_t cap = limit < RESERVE_MAX ? limit : RESERVE_MAX;
     *out = (struct ls_image_page){0};
-    *page = (struct filling){.arena = ls_arena_new()};
-    return page->arena ? LS_OK : ls_err_nomem(err);
+    *page = (struct filling){.arena = ls_arena_new(), .cap = cap ? cap : 1};
+    page->items = reallocarray(NULL, page->cap, sizeof *page->items);
+    if (page->arena && page->items)
+        return LS_OK;
+    ls_arena_free(page->arena);
+    free(page->items);
+    return ls_err_nomem(err);
 }
 
 static int by_bytes(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
@@ -149,7 +195,7 @@ enum ls_rc ls_sqlite_images_get(struct ls_catalog *cat, struct ls_tx *tx, const 
                                 struct ls_image_page *out, struct ls_err *err)
 {
     struct filling page;
-    enum ls_rc rc = start(&page, out, err);
+    enum ls_rc rc = start(&page, n, out, err);
     if (rc != LS_OK)
         return rc;
     LS_AUTO(ls_free) const char **sorted = reallocarray(NULL, n ? n : 1, sizeof *sorted);
@@ -169,7 +215,7 @@ enum ls_rc ls_sqlite_image_page(struct ls_catalog *cat, struct ls_tx *tx, const 
                                 unsigned limit, struct ls_image_page *out, struct ls_err *err)
 {
     struct filling page;
-    enum ls_rc rc = start(&page, out, err);
+    enum ls_rc rc = start(&page, limit, out, err);
     if (rc != LS_OK)
         return rc;
     LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
@@ -193,7 +239,7 @@ enum ls_rc ls_sqlite_variant_images(struct ls_catalog *cat, struct ls_tx *tx, co
 {
     struct filling page;
     int64_t id;
-    enum ls_rc rc = start(&page, out, err);
+    enum ls_rc rc = start(&page, limit, out, err);
     if (rc != LS_OK)
         return rc;
     if (!ls_sqlite_id_parse(variant_id, &id))

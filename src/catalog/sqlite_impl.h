@@ -49,11 +49,12 @@ struct ls_sqlite {
     /* whoever set writing: */
     struct ls_sqlite_conn *writer;
     struct ls_sqlite_tx tx;
-    bool is_owner;             /* holds the owner lock, so it checkpoints */
     char id[LS_INTENT_ID_LEN]; /* writer name for lockstep_change: the instance's, before that one of its own */
 
+    atomic_bool is_owner; /* holds the owner lock, so it checkpoints; set by whoever set writing */
     atomic_bool has_instance;
-    atomic_bool unsettled; /* a COMMIT ended with an I/O error, see ls_sqlite_settle */
+    atomic_int_least64_t tended_ms; /* when ls_sqlite_tend last looked */
+    atomic_bool unsettled;          /* a COMMIT ended with an I/O error, see ls_sqlite_settle */
 };
 
 static inline struct ls_sqlite *ls_sqlite_of(struct ls_catalog *cat) { return (struct ls_sqlite *)cat; }
@@ -140,6 +141,9 @@ bool ls_sqlite_id_parse(const char *text, int64_t *out_id);
 
 /* Watch the writer's commits, to checkpoint when we are the owner. */
 void ls_sqlite_tx_watch(struct ls_sqlite *cat);
+/* Checkpoint what other processes have appended, if we are or can become the owner: for calls that are made regularly.
+ * Does so once a second at most and never waits for a lock. */
+void ls_sqlite_tend(struct ls_sqlite *cat);
 
 enum ls_rc ls_sqlite_begin(struct ls_catalog *cat, struct ls_tx **out_tx, struct ls_err *err);
 enum ls_rc ls_sqlite_commit(struct ls_tx *tx, struct ls_err *err);

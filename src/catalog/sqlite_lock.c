@@ -45,9 +45,9 @@ static int lock_byte(int fd, int command, int64_t byte, short *type)
 bool ls_sqlite_own(struct ls_sqlite *cat)
 {
     short type = F_WRLCK;
-    if (!cat->is_owner)
-        cat->is_owner = lock_byte(cat->lock_fd, F_OFD_SETLK, OWNER_BYTE, &type) == 0;
-    return cat->is_owner;
+    if (!atomic_load(&cat->is_owner) && lock_byte(cat->lock_fd, F_OFD_SETLK, OWNER_BYTE, &type) == 0)
+        atomic_store(&cat->is_owner, true);
+    return atomic_load(&cat->is_owner);
 }
 
 enum ls_rc ls_sqlite_lock_instance(struct ls_sqlite *cat, int64_t number, struct ls_err *err)

@@ -217,13 +217,17 @@ static enum ls_rc column_text(struct ls_query *query, int column, const char **o
 enum ls_rc ls_query_get_shared(struct ls_query *query, int column, struct ls_arena *arena, const char *same,
                                const char **out, struct ls_err *err)
 {
-    const char *text;
-    size_t len;
+    const char *text = (const char *)sqlite3_column_text(query->stmt, column);
+    size_t len = (size_t)sqlite3_column_bytes(query->stmt, column);
+    if (text && same && strcmp(same, text) == 0 && !memchr(text, '\0', len)) {
+        *out = same;
+        return LS_OK;
+    }
     enum ls_rc rc = column_text(query, column, &text, &len, err);
     *out = NULL;
     if (rc != LS_OK || !text)
         return rc;
-    *out = same && strcmp(same, text) == 0 ? same : ls_arena_dup(arena, text, len);
+    *out = ls_arena_dup(arena, text, len);
     return *out ? LS_OK : ls_err_nomem(err);
 }
 

@@ -277,9 +277,10 @@ static enum ls_rc read_one(struct ls_sqlite_conn *conn, const char *sql, char *o
         code = sqlite3_step(stmt);
         if (code == SQLITE_ROW) {
             const char *text = (const char *)sqlite3_column_text(stmt, 0);
-            *out_found = text && strlen(text) < size;
+            size_t need = text ? strlen(text) + 1 : 0;
+            *out_found = need && need <= size;
             if (*out_found)
-                strcpy(out, text);
+                memcpy(out, text, need);
         }
     }
     if (code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE) {

@@ -12,21 +12,28 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 
 #define CHECKPOINT_PAGES 1000
+#define TEND_MS 1000
+
+static void checkpoint(struct ls_sqlite *cat)
+{
+    int code = sqlite3_wal_checkpoint_v2(cat->writer->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
+        LS_LOG_WARN("catalog", "checkpoint", {"path", ls_v_str(cat->path)},
+                    {"code", ls_v_str(ls_sqlite_code_name(code))});
+}
 
 /* SQLite calls it after each commit, when the write lock is free again. Its result would become the commit's. */
 static int after_commit(void *ctx, sqlite3 *db, const char *schema, int pages)
 {
     struct ls_sqlite *cat = ctx;
-    if (pages >= CHECKPOINT_PAGES && ls_sqlite_own(cat)) {
-        int code = sqlite3_wal_checkpoint_v2(db, schema, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-        if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
-            LS_LOG_WARN("catalog", "checkpoint", {"path", ls_v_str(cat->path)},
-                        {"code", ls_v_str(ls_sqlite_code_name(code))});
-    }
+    (void)db, (void)schema;
+    if (pages >= CHECKPOINT_PAGES && ls_sqlite_own(cat))
+        checkpoint(cat);
     return SQLITE_OK;
 }
 
@@ -52,6 +59,27 @@ enum ls_rc ls_sqlite_writer_take(struct ls_sqlite *cat, struct ls_err *err)
     cat->writing = true;
     cat->writing_thread = pthread_self();
     return LS_OK;
+}
+
+static bool take_if_free(struct ls_sqlite *cat)
+{
+    LS_LOCK(&cat->mutex);
+    if (cat->writing)
+        return false;
+    cat->writing = true;
+    cat->writing_thread = pthread_self();
+    return true;
+}
+
+void ls_sqlite_tend(struct ls_sqlite *cat)
+{
+    int64_t now_ms = ls_monotonic_ms(), before_ms = atomic_load(&cat->tended_ms);
+    if (now_ms - before_ms < TEND_MS || !atomic_compare_exchange_strong(&cat->tended_ms, &before_ms, now_ms) ||
+        !take_if_free(cat))
+        return;
+    if (ls_sqlite_own(cat))
+        checkpoint(cat);
+    ls_sqlite_writer_leave(cat);
 }
 
 void ls_sqlite_writer_leave(struct ls_sqlite *cat)

@@ -15,6 +15,8 @@
 
 #include "base/clock.h"
 
+#define CANCEL_POLL_MS 200
+
 static int claim_cmp(const void *a, const void *b)
 {
     return strcmp(((const struct ls_claim *)a)->path, ((const struct ls_claim *)b)->path);
@@ -82,7 +84,8 @@ enum ls_rc ls_claims_take(struct ls_engine *engine, struct ls_held *held, struct
         enum ls_rc rc = ls_engine_cancelled(engine, err);
         if (rc != LS_OK)
             return rc;
-        wait_until(engine, deadline_ms);
+        int64_t slice_ms = ls_monotonic_ms() + CANCEL_POLL_MS; /* nobody wakes us to say that we are cancelled */
+        wait_until(engine, slice_ms < deadline_ms ? slice_ms : deadline_ms);
     }
     held->sorted = claims;
     held->n = n;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/log.h"
 
 static bool etag_identifies(const struct ls_engine *engine, const char *etag)
 {
@@ -75,22 +76,61 @@ enum ls_rc ls_orphan_add(struct ls_run *run, const struct ls_seen *orphan, struc
     return LS_OK;
 }
 
-enum ls_rc ls_orphans_copy(struct ls_run *run, struct ls_err *err)
+static enum ls_rc copy_orphans(struct ls_run *run, const size_t *at, size_t n, struct ls_store_copy *copies,
+                               struct ls_err *err)
 {
-    for (size_t i = 0; i < run->n_items; i++) {
-        const struct ls_intent_item *item = &run->items[i];
-        if (item->action != LS_ACTION_TRASH)
+    memset(copies, 0, n * sizeof(*copies));
+    for (size_t i = 0; i < n; i++) {
+        const struct ls_intent_item *item = &run->items[at[i]];
+        copies[i].from = item->key;
+        copies[i].to = item->dest;
+        copies[i].if_etag = item->old_etag;
+        copies[i].size_bytes = item->size_bytes;
+    }
+    enum ls_rc all = ls_store_copy_many(run->engine->store, copies, n, NULL);
+    for (size_t i = 0; i < n; i++) {
+        if (all != LS_OK && copies[i].rc == LS_NOT_FOUND) /* gone meanwhile: nothing to save */
             continue;
-        struct ls_store_copy copy = {
-            .from = item->key, .to = item->dest, .if_etag = item->old_etag, .size_bytes = item->size_bytes};
-        enum ls_rc rc = ls_store_copy_many(run->engine->store, &copy, 1, err);
-        if (rc == LS_NOT_FOUND) /* gone meanwhile: nothing to save */
-            continue;
-        if (rc != LS_OK)
-            return rc;
-        memcpy(run->extra[i].etag, copy.etag, sizeof(copy.etag));
+        if (all != LS_OK && copies[i].rc != LS_OK) {
+            if (err)
+                *err = copies[i].err;
+            return copies[i].rc;
+        }
+        memcpy(run->extra[at[i]].etag, copies[i].etag, sizeof(copies[i].etag));
     }
     return LS_OK;
+}
+
+/* The indexes of all items of an action, and room for a chunk of copies. */
+struct batch {
+    size_t *at, n, chunk;
+    struct ls_store_copy *copies;
+};
+
+static void batch_auto(struct batch *b)
+{
+    free(b->at);
+    free(b->copies);
+}
+
+static enum ls_rc batch_init(struct batch *b, const struct ls_run *run, enum ls_action action, struct ls_err *err)
+{
+    *b = (struct batch){.at = calloc(run->n_items + 1, sizeof(size_t))};
+    for (size_t i = 0; b->at && i < run->n_items; i++)
+        if (run->items[i].action == action)
+            b->at[b->n++] = i;
+    b->chunk = b->n < LS_STORE_BATCH ? b->n : LS_STORE_BATCH;
+    b->copies = calloc(b->chunk + 1, sizeof(*b->copies));
+    return b->at && b->copies ? LS_OK : ls_err_nomem(err);
+}
+
+enum ls_rc ls_orphans_copy(struct ls_run *run, struct ls_err *err)
+{
+    LS_AUTO(batch) struct batch b;
+    enum ls_rc rc = batch_init(&b, run, LS_ACTION_TRASH, err);
+    for (size_t done = 0; rc == LS_OK && done < b.n; done += b.chunk)
+        rc = copy_orphans(run, b.at + done, b.n - done < b.chunk ? b.n - done : b.chunk, b.copies, err);
+    return rc;
 }
 
 enum ls_rc ls_orphans_record(struct ls_run *run, struct ls_tx *tx, const char *reason, struct ls_err *err)
@@ -210,25 +250,16 @@ static enum ls_rc copy_chunk(struct ls_run *run, const size_t *at, size_t n, str
 
 enum ls_rc ls_copies_run(struct ls_run *run, enum ls_rc (*step)(struct ls_err *err), struct ls_err *err)
 {
-    LS_AUTO(ls_free) size_t *at = calloc(run->n_items + 1, sizeof(*at));
-    size_t n = 0;
-    for (size_t i = 0; at && i < run->n_items; i++)
-        if (run->items[i].action == LS_ACTION_COPY)
-            at[n++] = i;
-    size_t chunk = n < LS_STORE_BATCH ? n : LS_STORE_BATCH;
-    LS_AUTO(ls_free) struct ls_store_copy *copies = calloc(chunk + 1, sizeof(*copies));
-    if (!at || !copies)
-        return ls_err_nomem(err);
-    for (size_t done = 0; done < n; done += chunk) {
-        enum ls_rc rc = ls_engine_cancelled(run->engine, err);
+    LS_AUTO(batch) struct batch b;
+    enum ls_rc rc = batch_init(&b, run, LS_ACTION_COPY, err);
+    for (size_t done = 0; rc == LS_OK && done < b.n; done += b.chunk) {
+        rc = ls_engine_cancelled(run->engine, err);
         if (rc == LS_OK)
-            rc = copy_chunk(run, at + done, n - done < chunk ? n - done : chunk, copies, err);
+            rc = copy_chunk(run, b.at + done, b.n - done < b.chunk ? b.n - done : b.chunk, b.copies, err);
         if (rc == LS_OK)
             rc = step(err);
-        if (rc != LS_OK)
-            return rc;
     }
-    return LS_OK;
+    return rc;
 }
 
 enum ls_rc ls_copies_remove_sources(struct ls_run *run, const char **out_detail, struct ls_err *err)
@@ -255,6 +286,8 @@ enum ls_rc ls_copies_remove_sources(struct ls_run *run, const char **out_detail,
     }
     if (denied + newer > 0) {
         char text[160];
+        LS_LOG_WARN("engine", "sources-left", {"intent", ls_v_str(run->intent.id)}, {"changed", ls_v_uint(newer)},
+                    {"denied", ls_v_uint(denied)}, {"why", ls_v_str(why.text)});
         snprintf(text, sizeof(text),
                  "left under the old names: %zu that somebody else changed, %zu that the store refuses to delete",
                  newer, denied);
@@ -265,64 +298,107 @@ enum ls_rc ls_copies_remove_sources(struct ls_run *run, const char **out_detail,
 
 /* ---- undoing ---- */
 
-/* Remove our copy of one item; if the source has vanished meanwhile, it is the last copy and goes back first. */
-static enum ls_rc undo_one(struct ls_run *run, const struct ls_intent_item *item, const struct ls_seen *source,
-                           struct ls_err *err)
+void ls_abort_parts(struct ls_run *run, const char *key, uint64_t size_bytes)
 {
-    struct ls_store *store = run->engine->store;
-    struct ls_object_info dest;
-    enum ls_rc rc = ls_store_head_one(store, item->dest, &dest, err);
-    if (rc == LS_NOT_FOUND || (rc == LS_OK && !ls_copy_is_ours(run, item, &dest)))
-        return LS_OK;
-    if (rc == LS_OK && source->rc == LS_NOT_FOUND) {
-        struct ls_store_copy back = {
-            .from = item->dest, .to = item->key, .if_etag = dest.etag, .size_bytes = dest.size_bytes};
-        rc = ls_store_copy_many(store, &back, 1, err);
+    struct ls_err why = LS_ERR_INIT;
+    if (size_bytes <= run->engine->caps.part_bytes)
+        return;
+    /* What stays of them costs space, nothing else. */
+    if (ls_store_abort_uploads(run->engine->store, key, INT64_MAX, &why) != LS_OK)
+        LS_LOG_WARN("engine", "parts-left", {"key", ls_v_str(key)}, {"why", ls_v_str(why.text)});
+}
+
+/* What both ends of each COPY item hold now. */
+struct ends {
+    size_t n;
+    size_t *at;           /* the items */
+    const char **keys;    /* n sources, then n destinations */
+    struct ls_seen *seen; /* likewise */
+    struct ls_remove_object *gone;
+};
+
+static void ends_auto(struct ends *e)
+{
+    free(e->at);
+    free(e->keys);
+    free(e->seen);
+    free(e->gone);
+}
+
+static enum ls_rc ends_look(struct ends *e, struct ls_run *run, struct ls_err *err)
+{
+    *e = (struct ends){.at = calloc(run->n_items + 1, sizeof(size_t)),
+                       .keys = calloc(2 * run->n_items + 1, sizeof(char *)),
+                       .seen = calloc(2 * run->n_items + 1, sizeof(*e->seen)),
+                       .gone = calloc(run->n_items + 1, sizeof(*e->gone))};
+    if (!e->at || !e->keys || !e->seen || !e->gone)
+        return ls_err_nomem(err);
+    for (size_t i = 0; i < run->n_items; i++)
+        if (run->items[i].action == LS_ACTION_COPY)
+            e->at[e->n++] = i;
+    for (size_t c = 0; c < e->n; c++) {
+        const struct ls_intent_item *item = &run->items[e->at[c]];
+        ls_abort_parts(run, item->dest, item->size_bytes);
+        e->keys[c] = item->key;
+        e->keys[e->n + c] = item->dest;
     }
-    return rc == LS_OK ? remove_one(run->engine, item->dest, err) : rc;
+    enum ls_rc rc = ls_look(run->engine, e->keys, e->n, e->seen, err);
+    return rc == LS_OK ? ls_look(run->engine, e->keys + e->n, e->n, e->seen + e->n, err) : rc;
 }
 
-/* Where the destination's listing already shows that nothing of ours is there, no further question is needed. */
-static bool may_be_ours(const struct ls_intent_item *item, const struct ls_seen *dest)
+/* Is the destination ours? Only where the etag cannot tell is the object asked for its intent. */
+static enum ls_rc ours(struct ls_run *run, const struct ls_intent_item *item, const struct ls_seen *dest, bool *out,
+                       struct ls_err *err)
 {
-    return dest->rc == LS_OK && (!item->new_etag || strcmp(item->new_etag, dest->etag) == 0);
-}
-
-static enum ls_rc abort_large(struct ls_run *run, const struct ls_intent_item *item, struct ls_err *err)
-{
-    if (item->size_bytes <= run->engine->caps.part_bytes)
+    struct ls_object_info info = {0};
+    *out = false;
+    if (dest->rc != LS_OK)
         return LS_OK;
-    return ls_store_abort_uploads(run->engine->store, item->dest, INT64_MAX, err);
+    memcpy(info.etag, dest->etag, sizeof(info.etag));
+    if (!item->new_etag) {
+        enum ls_rc rc = ls_store_head_one(run->engine->store, item->dest, &info, err);
+        if (rc != LS_OK)
+            return rc == LS_NOT_FOUND ? LS_OK : rc;
+    }
+    *out = ls_copy_is_ours(run, item, &info);
+    return LS_OK;
+}
+
+/* A source that has vanished meanwhile: our copy is the last one and goes back first. */
+static enum ls_rc copy_back(struct ls_run *run, const struct ls_intent_item *item, const struct ls_seen *dest,
+                            struct ls_err *err)
+{
+    struct ls_store_copy back = {
+        .from = item->dest, .to = item->key, .if_etag = dest->etag, .size_bytes = dest->size_bytes};
+    return ls_store_copy_many(run->engine->store, &back, 1, err);
 }
 
 enum ls_rc ls_copies_undo(struct ls_run *run, struct ls_err *err)
 {
+    LS_AUTO(ends) struct ends e = {0};
+    size_t n = 0;
     enum ls_rc rc = ls_orphans_undo(run, err);
+    if (rc == LS_OK)
+        rc = ends_look(&e, run, err);
+    for (size_t c = 0; rc == LS_OK && c < e.n; c++) {
+        const struct ls_intent_item *item = &run->items[e.at[c]];
+        const struct ls_seen *dest = &e.seen[e.n + c];
+        bool mine = false;
+        rc = ours(run, item, dest, &mine, err);
+        if (rc == LS_OK && mine && e.seen[c].rc == LS_NOT_FOUND)
+            rc = copy_back(run, item, dest, err);
+        if (rc == LS_OK && mine)
+            e.gone[n++] = (struct ls_remove_object){.key = item->dest, .etag = dest->etag};
+    }
     if (rc != LS_OK)
         return rc;
-    LS_AUTO(ls_free) const char **keys = calloc(2 * run->n_items + 1, sizeof(char *));
-    LS_AUTO(ls_free) struct ls_seen *seen = calloc(2 * run->n_items + 1, sizeof(*seen));
-    if (!keys || !seen)
-        return ls_err_nomem(err);
-    size_t n = 0;
-    for (size_t i = 0; i < run->n_items; i++)
-        if (run->items[i].action == LS_ACTION_COPY)
-            keys[n++] = run->items[i].key;
-    for (size_t i = 0; i < run->n_items; i++)
-        if (run->items[i].action == LS_ACTION_COPY)
-            keys[n++] = run->items[i].dest;
-    size_t half = n / 2;
-    rc = ls_look(run->engine, keys, half, seen, err); /* sources */
-    if (rc == LS_OK)
-        rc = ls_look(run->engine, keys + half, half, seen + half, err);
-    for (size_t i = 0, c = 0; rc == LS_OK && i < run->n_items; i++) {
-        const struct ls_intent_item *item = &run->items[i];
-        if (item->action != LS_ACTION_COPY)
-            continue;
-        rc = abort_large(run, item, err);
-        if (rc == LS_OK && may_be_ours(item, &seen[half + c]))
-            rc = undo_one(run, item, &seen[c], err);
-        c++;
-    }
-    return rc;
+    struct ls_err why = LS_ERR_INIT;
+    ls_remove_objects(run->engine, e.gone, n, true, &why);
+    for (size_t i = 0; i < n; i++)
+        if (e.gone[i].result == LS_REMOVAL_FAILED || e.gone[i].result == LS_REMOVAL_DENIED) {
+            if (err)
+                *err = why;
+            return why.rc != LS_OK ? why.rc : LS_IO;
+        }
+    return LS_OK;
 }

@@ -230,15 +230,24 @@ enum ls_rc ls_engine_rmdir(struct ls_engine *engine, const char *path, struct ls
 
 /* ---- attributes ---- */
 
+/* A folder of the literal prefix ("products") always exists, and has attributes like any other. */
+static bool is_prefix(struct ls_engine *engine, const char *path)
+{
+    struct ls_key_parts parts;
+    enum ls_level level;
+    return *path && ls_layout_parse_path(engine->layout, path, strlen(path), &level, &parts) == LS_KEY_FITS &&
+           level == LS_LEVEL_ROOT;
+}
+
 static enum ls_rc folder_attr(struct ls_engine *engine, struct ls_tx *tx, struct ls_pool *pool, const char *path,
                               const struct ls_attr *attr, struct ls_err *err)
 {
     const struct ls_catalog_ops *ops = engine->catalog->ops;
     struct ls_folder_parts folder;
     struct ls_folder row;
-    bool exists = false;
-    enum ls_rc rc = ls_folder_parse(engine, pool, path, &folder, err);
-    if (rc == LS_OK)
+    bool exists = is_prefix(engine, path);
+    enum ls_rc rc = exists ? LS_OK : ls_folder_parse(engine, pool, path, &folder, err);
+    if (rc == LS_OK && !exists)
         rc = ls_folder_exists(engine, tx, &folder, &exists, err);
     if (rc == LS_OK && !exists)
         return ls_err_set(err, LS_NOT_FOUND, "engine: %s: there is no such folder", path);

@@ -219,7 +219,8 @@ const char *ls_content_type_of(const char *key);
 /* Insert a row that was removed, unless somebody has put one at its key since; parents are made where missing. */
 enum ls_rc ls_row_bring_back(struct ls_engine *engine, struct ls_tx *tx, struct ls_image *image, struct ls_err *err)
     LS_MUST_CHECK;
-/* `.lockstep/trash/<id>/<key>`; a key for which that is too long is named by its SHA-256. In the pool. */
+/* `.lockstep/trash/<id>/<key>`; a key for which that is too long, or that has odd segments, is named by its SHA-256. In
+ * the pool. */
 const char *ls_trash_key(struct ls_pool *pool, const char *id, const char *key);
 
 /* ---- copies.c: the copying half of renames and restores ---- */
@@ -241,6 +242,8 @@ enum ls_rc ls_copies_run(struct ls_run *run, enum ls_rc (*step)(struct ls_err *e
 enum ls_rc ls_copies_remove_sources(struct ls_run *run, const char **out_detail, struct ls_err *err) LS_MUST_CHECK;
 /* Before the commit: remove the copies that are ours, put orphans back. */
 enum ls_rc ls_copies_undo(struct ls_run *run, struct ls_err *err) LS_MUST_CHECK;
+/* Remove leftovers of an upload in parts, if it was that large; failing at it is only logged. */
+void ls_abort_parts(struct ls_run *run, const char *key, uint64_t size_bytes);
 /* Does the object at dest come from this COPY item? */
 bool ls_copy_is_ours(const struct ls_run *run, const struct ls_intent_item *item, const struct ls_object_info *dest);
 /* The TRASH item for an orphan at key, or NULL. */

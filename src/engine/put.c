@@ -175,31 +175,33 @@ static enum ls_rc put_once(struct ls_run *run, const char *if_etag, struct ls_ob
     return ls_store_put(run->engine->store, &put, out, err);
 }
 
-/* The PUT did not say OK: what is there? LS_OK when it is our upload after all; op->orphan when a stranger is. */
+/* The PUT said that its condition does not hold, or nothing at all: what is there? LS_OK when it is our upload after
+ * all; op->orphan when a stranger is. Other failures are left to settling, which looks as well. */
 static enum ls_rc look_after_failure(struct ls_run *run, enum ls_rc put_rc, struct ls_object_info *out, bool *out_free,
                                      struct ls_err *err)
 {
     struct put_op *op = run->op;
     struct ls_err why = LS_ERR_INIT;
+    bool unknown = put_rc == LS_OUTCOME_UNKNOWN;
+    if (!unknown && put_rc != LS_EXISTS && put_rc != LS_CONFLICT && put_rc != LS_NOT_FOUND)
+        return put_rc; /* its own text */
     enum ls_rc rc = ls_store_head_one(run->engine->store, op->place.key, out, &why);
     *out_free = rc == LS_NOT_FOUND;
     if (rc == LS_OK && is_ours(run, out))
         return LS_OK;
-    if (put_rc == LS_OUTCOME_UNKNOWN && (rc == LS_OK || rc == LS_NOT_FOUND))
+    if (rc != LS_OK && rc != LS_NOT_FOUND) {
+        if (err && !unknown)
+            *err = why;
+        return unknown ? LS_OUTCOME_UNKNOWN : rc;
+    }
+    if (unknown)
         return ls_err_set(err, LS_TRANSIENT, "engine: put %s: the answer was lost and the object is not there",
                           op->place.key);
-    if (put_rc != LS_EXISTS && put_rc != LS_CONFLICT && put_rc != LS_NOT_FOUND)
-        return put_rc; /* its own text */
     if (rc == LS_OK && !op->has_row && !op->orphan_found) {
         op->orphan_found = true;
         op->orphan = (struct ls_seen){.key = op->place.key, .rc = LS_OK, .size_bytes = out->size_bytes};
         memcpy(op->orphan.etag, out->etag, sizeof(out->etag));
         return LS_EXISTS;
-    }
-    if (rc != LS_OK && rc != LS_NOT_FOUND) {
-        if (err)
-            *err = why;
-        return rc;
     }
     return ls_err_set(err, LS_CONFLICT,
                       "engine: put %s: somebody else %s the object behind the catalog's back; a scan says more",
@@ -383,11 +385,8 @@ enum ls_rc ls_put_settle(struct ls_run *run, bool *out_forward, struct ls_err *e
     }
     const struct ls_intent_item *item = &run->items[0];
     struct ls_object_info info;
-    enum ls_rc rc = LS_OK;
-    if (item->size_bytes > run->engine->caps.part_bytes)
-        rc = ls_store_abort_uploads(run->engine->store, item->key, INT64_MAX, err);
-    if (rc == LS_OK)
-        rc = ls_store_head_one(run->engine->store, item->key, &info, err);
+    ls_abort_parts(run, item->key, item->size_bytes);
+    enum ls_rc rc = ls_store_head_one(run->engine->store, item->key, &info, err);
     if (rc != LS_OK && rc != LS_NOT_FOUND)
         return rc;
     bool ours = rc == LS_OK && is_ours(run, &info);

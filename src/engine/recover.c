@@ -11,9 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #define ITEMS_AT_ONCE 1000
+#define SLOW_MS 2000   /* a failure that takes longer is one of waiting */
+#define SLOW_AT_MOST 2 /* then give up for this time */
 
 enum ls_rc ls_settle(struct ls_run *run, bool *out_forward, struct ls_err *err)
 {
@@ -173,6 +176,7 @@ static enum ls_rc recover_all(struct ls_engine *engine, struct ls_recover_stats 
 {
     LS_AUTO(ls_intent_page) struct ls_intent_page page = {0};
     struct ls_err first = LS_ERR_INIT;
+    unsigned slow = 0;
     memset(stats, 0, sizeof(*stats));
     mark_listed(engine);
     enum ls_rc rc = engine->catalog->ops->intent_list(engine->catalog, NULL, &page, err);
@@ -183,11 +187,17 @@ static enum ls_rc recover_all(struct ls_engine *engine, struct ls_recover_stats 
         struct ls_err why = LS_ERR_INIT;
         if (ls_engine_cancelled(engine, err) != LS_OK)
             return LS_CANCELLED;
+        int64_t began_ms = ls_monotonic_ms();
         if (consider(engine, &page.items[i], stats, &why) == LS_OK)
             continue;
         LS_LOG_WARN("engine", "recovery-failed", {"intent", ls_v_str(page.items[i].id)}, {"why", ls_v_str(why.text)});
         if (first.rc == LS_OK)
             first = why;
+        slow += ls_monotonic_ms() - began_ms > SLOW_MS;
+        if (slow == SLOW_AT_MOST) { /* the other side is down: the rest would only take as long */
+            stats->failed += page.n - i - 1;
+            break;
+        }
     }
     if (first.rc != LS_OK && err)
         *err = first;

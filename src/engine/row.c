@@ -124,11 +124,24 @@ enum ls_rc ls_row_bring_back(struct ls_engine *engine, struct ls_tx *tx, struct 
     return engine->catalog->ops->images_write(tx, &write, 1, err);
 }
 
+/* Would a store, or a folder of a file store, take it as the end of another key? */
+static bool key_is_plain(const char *key)
+{
+    for (const char *at = key;; at++) {
+        size_t len = strcspn(at, "/");
+        if (len == 0 || (len <= 2 && strncmp(at, "..", len) == 0))
+            return false;
+        at += len;
+        if (!*at)
+            return true;
+    }
+}
+
 const char *ls_trash_key(struct ls_pool *pool, const char *id, const char *key)
 {
     char head[sizeof(LS_INTERNAL_PREFIX "trash/") + LS_INTENT_ID_LEN + 2], name[LS_SHA256_HEX];
     snprintf(head, sizeof(head), LS_INTERNAL_PREFIX "trash/%s/", id);
-    if (strlen(head) + strlen(key) <= LS_KEY_MAX)
+    if (strlen(head) + strlen(key) <= LS_KEY_MAX && key_is_plain(key))
         return ls_pool_join(pool, head, key);
     uint8_t sha[LS_SHA256_LEN];
     ls_sha256(key, strlen(key), sha);

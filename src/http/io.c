@@ -96,12 +96,21 @@ static void report(struct transfer *t)
         free(t);
 }
 
+/* Keep the easy handle for another request; not after a failure, libcurl may have left its buffers in it. */
+static void give_back(struct ls_http *http, struct transfer *t)
+{
+    if (t->req->rc == LS_OK)
+        http->idle[http->n_idle++] = t->easy;
+    else
+        curl_easy_cleanup(t->easy);
+    t->easy = NULL;
+}
+
 /* Take a running transfer off libcurl and report it; its result is set already. */
 static void retire(struct ls_http *http, struct transfer *t)
 {
     curl_multi_remove_handle(http->multi, t->easy);
-    http->idle[http->n_idle++] = t->easy;
-    t->easy = NULL;
+    give_back(http, t);
     list_remove(&http->running, t);
     http->n_running--;
     report(t);
@@ -119,8 +128,7 @@ static void start(struct ls_http *http, struct transfer *t, int64_t now_ms)
     if (rc == LS_OK && curl_multi_add_handle(http->multi, t->easy) != CURLM_OK)
         rc = t->req->rc = ls_err_nomem(&t->req->err);
     if (rc != LS_OK) {
-        http->idle[http->n_idle++] = t->easy;
-        t->easy = NULL;
+        give_back(http, t);
         report(t);
         return;
     }

@@ -1,4 +1,26 @@
 # The mount is part of the program, not of the library.
 noinst_LTLIBRARIES += libls_mount.la
 libls_mount_la_CPPFLAGS = $(AM_CPPFLAGS) $(FUSE_CFLAGS)
-libls_mount_la_SOURCES =
+libls_mount_la_SOURCES = \
+	src/mount/attr.c src/mount/attr.h \
+	src/mount/cache.c src/mount/cache.h \
+	src/mount/daemon.c src/mount/mount.h \
+	src/mount/dir.c \
+	src/mount/errno.c src/mount/errno.h \
+	src/mount/fetch.c src/mount/fetch.h \
+	src/mount/file.c src/mount/file.h \
+	src/mount/gate.c src/mount/gate.h \
+	src/mount/helpers.c src/mount/internal.h \
+	src/mount/lookup.c src/mount/lookup.h \
+	src/mount/names.c src/mount/names.h \
+	src/mount/nodes.c src/mount/nodes.h \
+	src/mount/open.c \
+	src/mount/options.c src/mount/options.h \
+	src/mount/rename.c \
+	src/mount/scratch.c src/mount/scratch.h \
+	src/mount/session.c src/mount/session.h \
+	src/mount/setattr.c \
+	src/mount/stage.c src/mount/stage.h \
+	src/mount/statfs.c \
+	src/mount/task.c \
+	src/mount/xattr.c

@@ -5,4 +5,27 @@ tests_catalog_test_catalog_contract_SOURCES = tests/catalog/test_catalog_contrac
 	tests/catalog/contract_pages.c tests/catalog/contract_products.c tests/catalog/contract_side.c
 tests_catalog_test_catalog_contract_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_catalog_test_catalog_contract_LDADD = $(TEST_LIBS)
+
+SQLITE_FIXTURE = tests/catalog/sqlite_fixture.c tests/catalog/sqlite_fixture.h tests/catalog/contract_util.c \
+	tests/catalog/contract.h
+check_PROGRAMS += tests/catalog/test_sqlite_foreign
+tests_catalog_test_sqlite_foreign_SOURCES = tests/catalog/test_sqlite_foreign.c $(SQLITE_FIXTURE)
+tests_catalog_test_sqlite_foreign_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_catalog_test_sqlite_foreign_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/catalog/test_sqlite_schema
+tests_catalog_test_sqlite_schema_SOURCES = tests/catalog/test_sqlite_schema.c $(SQLITE_FIXTURE)
+tests_catalog_test_sqlite_schema_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_catalog_test_sqlite_schema_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/catalog/test_sqlite_faults
+tests_catalog_test_sqlite_faults_SOURCES = tests/catalog/test_sqlite_faults.c tests/catalog/fault_vfs.c tests/catalog/fault_vfs.h $(SQLITE_FIXTURE)
+tests_catalog_test_sqlite_faults_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_catalog_test_sqlite_faults_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/catalog/test_sqlite_process
+tests_catalog_test_sqlite_process_SOURCES = tests/catalog/test_sqlite_process.c $(SQLITE_FIXTURE)
+tests_catalog_test_sqlite_process_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_catalog_test_sqlite_process_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/catalog/test_sqlite_plans
+tests_catalog_test_sqlite_plans_SOURCES = tests/catalog/test_sqlite_plans.c $(SQLITE_FIXTURE)
+tests_catalog_test_sqlite_plans_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_catalog_test_sqlite_plans_LDADD = $(TEST_LIBS)
 endif

@@ -6,7 +6,8 @@ check_PROGRAMS += \
 	tests/engine/test_put \
 	tests/engine/test_race \
 	tests/engine/test_remove \
-	tests/engine/test_rename
+	tests/engine/test_rename \
+	tests/engine/test_weak
 
 ENGINE_WORLD = tests/engine/world.c tests/engine/world.h
 
@@ -31,4 +32,7 @@ tests_engine_test_remove_LDADD = $(TEST_LIBS)
 tests_engine_test_rename_SOURCES = tests/engine/test_rename.c $(ENGINE_WORLD)
 tests_engine_test_rename_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_engine_test_rename_LDADD = $(TEST_LIBS)
+tests_engine_test_weak_SOURCES = tests/engine/test_weak.c $(ENGINE_WORLD)
+tests_engine_test_weak_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_engine_test_weak_LDADD = $(TEST_LIBS)
 endif

@@ -6,9 +6,10 @@
 # endif
 
 if HAVE_CMOCKA
+CONTRACT_SOURCES = tests/store/test_store_contract.c tests/store/contract.h tests/store/contract_batches.c \
+	tests/store/contract_listing.c tests/store/contract_objects.c tests/store/contract_tools.h
 check_PROGRAMS += tests/store/test_store_contract_file
-tests_store_test_store_contract_file_SOURCES = tests/store/test_store_contract.c tests/store/contract.h \
-	tests/store/contract_file.c
+tests_store_test_store_contract_file_SOURCES = $(CONTRACT_SOURCES) tests/store/contract_file.c
 tests_store_test_store_contract_file_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_store_test_store_contract_file_LDADD = $(TEST_LIBS)
 check_PROGRAMS += tests/store/test_file
@@ -26,9 +27,20 @@ check_PROGRAMS += tests/store/test_sigv4
 tests_store_test_sigv4_SOURCES = tests/store/test_sigv4.c
 tests_store_test_sigv4_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_store_test_sigv4_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/store/test_s3_xml
+tests_store_test_s3_xml_SOURCES = tests/store/test_s3_xml.c
+tests_store_test_s3_xml_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_store_test_s3_xml_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/store/test_s3_answers
+tests_store_test_s3_answers_SOURCES = tests/store/test_s3_answers.c tests/http/stub.c tests/http/stub.h
+tests_store_test_s3_answers_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_store_test_s3_answers_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/store/test_s3_server
+tests_store_test_s3_server_SOURCES = tests/store/test_s3_server.c
+tests_store_test_s3_server_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_store_test_s3_server_LDADD = $(TEST_LIBS)
 check_PROGRAMS += tests/store/test_store_contract_s3
-tests_store_test_store_contract_s3_SOURCES = tests/store/test_store_contract.c tests/store/contract.h \
-	tests/store/contract_s3.c
+tests_store_test_store_contract_s3_SOURCES = $(CONTRACT_SOURCES) tests/store/contract_s3.c
 tests_store_test_store_contract_s3_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_store_test_store_contract_s3_LDADD = $(TEST_LIBS)
 endif

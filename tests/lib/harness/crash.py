@@ -17,6 +17,7 @@ class Operation:
     name: str
     words: Callable
     effect: Callable
+    points: str  # prefix of the fail points that the operation passes
     multi: bool = False  # works on several objects: also killed at the second hit of a point
 
 
@@ -51,64 +52,75 @@ OPERATIONS = [
         "put_new",
         lambda p, f: ("put", f, _key(p, "500ml", "new.png")),
         lambda p, c: _with(c, _key(p, "500ml", "new.png"), NEW_BYTES),
+        "engine.put.",
     ),
     Operation(
         "put_same_name",
         lambda p, f: ("put", f, _key(p, "500ml", A)),
         lambda p, c: _with(c, _key(p, "500ml", A), NEW_BYTES),
+        "engine.put.",
     ),
     Operation(
         "remove",
         lambda p, f: ("rm", _key(p, "500ml", A)),
         lambda p, c: _without(c, _key(p, "500ml", A)),
+        "engine.remove.",
     ),
     Operation(
         "remove_many",
         lambda p, f: ("rm", _key(p, "500ml", A), _key(p, "500ml", B), _key(p, "1kg", A)),
         lambda p, c: _without(c, _key(p, "500ml", A), _key(p, "500ml", B), _key(p, "1kg", A)),
+        "engine.remove.",
         multi=True,
     ),
     Operation(
         "rename_file",
         lambda p, f: ("mv", _key(p, "500ml", A), _key(p, "500ml", "other.png")),
         lambda p, c: _moved(c, _key(p, "500ml", A), _key(p, "500ml", "other.png")),
+        "engine.rename.",
     ),
     Operation(
         "rename_over_existing",
         lambda p, f: ("mv", _key(p, "500ml", A), _key(p, "500ml", B)),
         lambda p, c: _with(_without(c, _key(p, "500ml", A)), _key(p, "500ml", B), c[_key(p, "500ml", A)]),
+        "engine.rename.",
     ),
     Operation(
         "rename_folder",
         lambda p, f: ("mv", f"products/{p}/500ml/hero-card", f"products/{p}/500ml/other-images"),
         lambda p, c: _moved(c, f"products/{p}/500ml/hero-card/", f"products/{p}/500ml/other-images/"),
+        "engine.rename_folder.",
         multi=True,
     ),
     Operation(
         "variant_rename",
         lambda p, f: ("variant", "rename", p, "500ml", "750ml"),
         lambda p, c: _moved(c, f"products/{p}/500ml/", f"products/{p}/750ml/"),
+        "engine.rename_folder.",
         multi=True,
     ),
     Operation(
         "variant_delete",
         lambda p, f: ("variant", "delete", p, "500ml"),
         lambda p, c: {key: data for key, data in c.items() if "/500ml/" not in key},
+        "engine.remove.",
         multi=True,
     ),
     Operation(
         "put_over_orphan",
         lambda p, f: ("put", f, _key(p, "500ml", "orphan.png")),
         lambda p, c: _with(c, _key(p, "500ml", "orphan.png"), NEW_BYTES),
+        "engine.put.",
     ),
 ]
 
 
 def prepare(lockstep, product: str) -> dict[str, bytes]:
-    """Make the product's images with the program itself; returns the contents."""
+    """Make the product's images in the store and let them be adopted; returns the contents."""
     before = contents_before(product)
     for key, data in before.items():
-        lockstep.put(key, data)
+        lockstep.backend.put(key, data)
+    lockstep.run("sync", product, "--orphans=adopt", "--yes", "--grace=0s")
     return before
 
 

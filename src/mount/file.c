@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * read, write, flush, fsync, release, fallocate, lseek.
+ *
+ * A write to a staged file is answered at once. The first write to a file that was opened without O_TRUNC, and one that
+ * meets a commit in progress, become tasks.
+ */
+#include "mount/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/file.h"
+#include "mount/names.h"
+
+/* ---- tasks about a file ---- */
+
+static void plan_file(struct ls_task *task) { ls_name_want_file(task, ((struct ls_file_task *)task)->node); }
+
+static void dispose_file(struct ls_task *task)
+{
+    ls_nodes_unref(&task->mount->nodes, ((struct ls_file_task *)task)->node);
+}
+
+void *ls_file_task_new(struct ls_mount *mount, fuse_req_t req, struct ls_node *node, size_t size,
+                       void (*run)(struct ls_task *))
+{
+    struct ls_file_task *file = calloc(1, size);
+    if (!file)
+        return NULL;
+    file->task = (struct ls_task){.mount = mount, .req = req, .plan = plan_file, .run = run, .dispose = dispose_file};
+    ls_nodes_ref(&mount->nodes, node);
+    file->node = node;
+    return file;
+}
+
+/* ---- read ---- */
+
+static struct ls_content *content_of(struct ls_mount *mount, struct ls_node *node)
+{
+    struct ls_file *file = ls_file_peek(mount, node);
+    LS_LOCK(&file->lock);
+    return ls_content_ref(file->stage ? file->stage->content : file->content);
+}
+
+void ls_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+    (void)ino;
+    struct ls_content *content = content_of(ls_mount_of(req), ls_handle_of(fi)->node);
+    if (!content) {
+        fuse_reply_err(req, EIO);
+        return;
+    }
+    struct fuse_bufvec buf = FUSE_BUFVEC_INIT(size);
+    buf.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
+    buf.buf[0].fd = content->fd;
+    buf.buf[0].pos = off;
+    fuse_reply_data(req, &buf, FUSE_BUF_SPLICE_MOVE);
+    ls_content_unref(content);
+}
+
+void ls_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
+{
+    (void)ino;
+    struct ls_content *content = content_of(ls_mount_of(req), ls_handle_of(fi)->node);
+    off_t at = content ? lseek(content->fd, off, whence) : -1;
+    if (at < 0)
+        fuse_reply_err(req, content ? errno : EIO);
+    else
+        fuse_reply_lseek(req, at);
+    ls_content_unref(content);
+}
+
+/* ---- write ---- */
+
+void ls_file_written(struct ls_mount *mount, struct ls_node *node)
+{
+    struct ls_file *file = ls_file_peek(mount, node);
+    LS_LOCK(&file->lock);
+    if (!file->stage)
+        return;
+    file->stage->dirty = true;
+    file->stage->failed = false;
+    file->stage->mtime_set = false;
+}
+
+/* What changes bytes: a write, or a fallocate when data is NULL. */
+struct change {
+    const char *data;
+    size_t size;
+    off_t off, len;
+    int mode;
+};
+
+static int apply_once(int fd, const struct change *change)
+{
+    if (change->data)
+        return ls_pwrite_all(fd, change->data, change->size, (uint64_t)change->off);
+    return fallocate(fd, change->mode, change->off, change->len);
+}
+
+/* The gate is held and there is a stage. 0 or an errno. */
+static int apply(struct ls_mount *mount, struct ls_node *node, const struct change *change)
+{
+    struct ls_content *content = content_of(mount, node);
+    int failed = apply_once(content->fd, change);
+    if (failed && errno == ENOSPC && ls_cache_make_room(mount->cache))
+        failed = apply_once(content->fd, change);
+    int saved = failed ? errno : 0;
+    ls_file_written(mount, node);
+    ls_content_unref(content);
+    return saved;
+}
+
+static void reply_change(fuse_req_t req, const struct change *change, int sys_errno)
+{
+    if (sys_errno || !change->data)
+        fuse_reply_err(req, sys_errno);
+    else
+        fuse_reply_write(req, change->size);
+}
+
+struct change_task {
+    struct ls_file_task file;
+    struct change change;
+    char data[];
+};
+
+static void run_change(struct ls_task *task)
+{
+    struct change_task *change = (struct change_task *)task;
+    struct ls_err err = LS_ERR_INIT;
+    enum ls_rc rc = ls_stage_ensure(task->mount, change->file.node, &err);
+    if (rc)
+        ls_mount_reply_rc(task->req, LS_CALL_FETCH, rc, &err);
+    else
+        reply_change(task->req, &change->change, apply(task->mount, change->file.node, &change->change));
+}
+
+/* At once, if there is a stage and no commit is under way. node is referenced by the caller: once answered, the handle
+ * may be gone. */
+static bool change_at_once(fuse_req_t req, struct ls_node *node, const struct change *change)
+{
+    struct ls_mount *mount = ls_mount_of(req);
+    if (!ls_task_try_shared(mount, node))
+        return false;
+    struct ls_file *file = ls_file_peek(mount, node);
+    pthread_mutex_lock(&file->lock);
+    bool staged = file->stage != NULL;
+    pthread_mutex_unlock(&file->lock);
+    int failed = staged ? apply(mount, node, change) : 0;
+    ls_task_leave_shared(mount, node);
+    if (staged)
+        reply_change(req, change, failed);
+    return staged;
+}
+
+static void change_file(fuse_req_t req, struct ls_handle *handle, const struct change *change)
+{
+    struct ls_mount *mount = ls_mount_of(req);
+    struct ls_node *node = handle->node;
+    if (ls_mount_refuse(req))
+        return;
+    ls_nodes_ref(&mount->nodes, node);
+    if (!change_at_once(req, node, change)) {
+        struct change_task *later = ls_file_task_new(mount, req, node, sizeof *later + change->size, run_change);
+        if (later) {
+            later->change = *change;
+            if (change->data) {
+                memcpy(later->data, change->data, change->size);
+                later->change.data = later->data;
+            }
+            ls_task_start(&later->file.task);
+        } else {
+            fuse_reply_err(req, ENOMEM);
+        }
+    }
+    ls_nodes_unref(&mount->nodes, node);
+}
+
+void ls_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off, struct fuse_file_info *fi)
+{
+    (void)ino;
+    struct change change = {.data = data, .size = size, .off = off};
+    change_file(req, ls_handle_of(fi), &change);
+}
+
+void ls_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len, struct fuse_file_info *fi)
+{
+    (void)ino;
+    struct change change = {.off = off, .len = len, .mode = mode};
+    change_file(req, ls_handle_of(fi), &change);
+}
+
+/* ---- commit ---- */
+
+bool ls_file_is_dirty(struct ls_mount *mount, struct ls_node *node)
+{
+    struct ls_file *file = ls_file_peek(mount, node);
+    if (!file)
+        return false;
+    LS_LOCK(&file->lock);
+    return file->stage && file->stage->dirty && ls_nodes_local(&mount->nodes, node) != LS_LOCAL_SCRATCH &&
+           ls_nodes_linked(&mount->nodes, node);
+}
+
+static void run_commit(struct ls_task *task)
+{
+    struct ls_node *node = ((struct ls_file_task *)task)->node;
+    struct ls_err err = LS_ERR_INIT;
+    enum ls_rc rc = ls_stage_commit_own(task->mount, node, &err);
+    if (rc) {
+        char path[LS_PATH_MAX];
+        if (!ls_nodes_path(&task->mount->nodes, node, path))
+            path[0] = '\0';
+        ls_mount_log("commit-failed", path, &err);
+    }
+    if (task->req)
+        fuse_reply_err(task->req, ls_mount_errno(LS_CALL_COMMIT, rc));
+    else
+        (void)ls_stage_settle(task->mount, node);
+}
+
+void ls_file_commit_async(struct ls_mount *mount, fuse_req_t req, struct ls_node *node)
+{
+    struct ls_file_task *file = ls_file_task_new(mount, req, node, sizeof *file, run_commit);
+    if (file)
+        ls_task_start(&file->task);
+    else if (req)
+        fuse_reply_err(req, ENOMEM);
+}
+
+void ls_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    (void)ino;
+    struct ls_mount *mount = ls_mount_of(req);
+    struct ls_handle *handle = ls_handle_of(fi);
+    if (handle->writable && ls_file_is_dirty(mount, handle->node))
+        ls_file_commit_async(mount, req, handle->node);
+    else
+        fuse_reply_err(req, 0);
+}
+
+void ls_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+    (void)ino;
+    (void)datasync;
+    struct ls_mount *mount = ls_mount_of(req);
+    struct ls_handle *handle = ls_handle_of(fi);
+    if (ls_file_is_dirty(mount, handle->node))
+        ls_file_commit_async(mount, req, handle->node);
+    else
+        fuse_reply_err(req, 0);
+}
+
+void ls_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    (void)ino;
+    struct ls_mount *mount = ls_mount_of(req);
+    struct ls_handle *handle = ls_handle_of(fi);
+    struct ls_node *node = handle->node;
+    struct ls_file *file = ls_file_peek(mount, node);
+    pthread_mutex_lock(&file->lock);
+    file->handles--;
+    if ((handle->flags & O_ACCMODE) != O_RDONLY)
+        file->writers--;
+    pthread_mutex_unlock(&file->lock);
+    ls_file_free_handle(file, handle);
+    fuse_reply_err(req, 0);
+    /* Dirty still: written through a mapping after the last close. Nobody waits for the outcome any more. */
+    if (ls_stage_settle(mount, node))
+        ls_file_commit_async(mount, NULL, node);
+    ls_nodes_unref(&mount->nodes, node);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Small things that every request needs: refusing, answering, logging, and telling the kernel what changed.
+ *
+ * Notifications go through a thread of their own: the kernel takes a folder's lock for one, which a request that we
+ * have not answered yet may hold.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "mount/internal.h"
+
+bool ls_mount_refuse(fuse_req_t req)
+{
+    struct ls_mount *mount = ls_mount_of(req);
+    int refused = atomic_load(&mount->stopping) ? EIO : mount->read_only ? EROFS : 0;
+    if (refused)
+        fuse_reply_err(req, refused);
+    return refused != 0;
+}
+
+/* Outcomes that a program causes and handles every day are no news. */
+static bool worth_logging(enum ls_rc rc)
+{
+    switch (rc) {
+    case LS_OK:
+    case LS_NOT_FOUND:
+    case LS_EXISTS:
+    case LS_NOT_EMPTY:
+    case LS_INVALID:
+        return false;
+    default:
+        return true;
+    }
+}
+
+void ls_mount_log(const char *event, const char *path, const struct ls_err *err)
+{
+    LS_LOG_ERROR("mount", event, {"path", ls_v_str(path)}, {"class", ls_v_str(ls_rc_name(err->rc))},
+                 {"error", ls_v_str(err->text)});
+}
+
+void ls_mount_reply_rc(fuse_req_t req, enum ls_mount_call call, enum ls_rc rc, const struct ls_err *err)
+{
+    if (err && worth_logging(rc))
+        LS_LOG_ERROR("mount", "failed", {"class", ls_v_str(ls_rc_name(rc))}, {"error", ls_v_str(err->text)});
+    fuse_reply_err(req, ls_mount_errno(call, rc));
+}
+
+struct notice {
+    struct ls_mount *mount;
+    uint64_t ino;
+    bool pages;
+    bool entry;
+    char name[];
+};
+
+static void notify(void *arg)
+{
+    struct notice *notice = arg;
+    struct fuse_session *session = notice->mount->session;
+    if (notice->entry)
+        fuse_lowlevel_notify_inval_entry(session, notice->ino, notice->name, strlen(notice->name));
+    else
+        fuse_lowlevel_notify_inval_inode(session, notice->ino, notice->pages ? 0 : -1, 0);
+    free(notice);
+}
+
+/* Out of memory only means that the kernel learns it when its timeout ends. */
+static void post(struct ls_mount *mount, uint64_t ino, const char *name, bool pages)
+{
+    if (atomic_load(&mount->stopping))
+        return;
+    size_t n = name ? strlen(name) + 1 : 0;
+    struct notice *notice = malloc(sizeof *notice + n);
+    if (!notice)
+        return;
+    *notice = (struct notice){mount, ino, pages, name != NULL};
+    if (name)
+        memcpy(notice->name, name, n);
+    if (ls_workers_add(mount->notifier, notify, notice))
+        free(notice);
+}
+
+void ls_mount_notify_entry(struct ls_mount *mount, uint64_t parent, const char *name)
+{
+    post(mount, parent, name, false);
+}
+
+void ls_mount_notify_inode(struct ls_mount *mount, uint64_t ino, bool pages) { post(mount, ino, NULL, pages); }
+
+enum ls_rc ls_mount_row(struct ls_mount *mount, const char *key, struct ls_image_page *out, struct ls_err *err)
+{
+    return ls_catalog_image_get(mount->catalog, NULL, key, out, err);
+}
