@@ -236,6 +236,11 @@ enum ls_rc ls_file_lock_key(struct ls_file_store *fs, const char *key, int *out_
     return rc;
 }
 
+enum ls_rc ls_file_relock_key(int lock_fd, const char *key, bool lock, struct ls_err *err)
+{
+    return lock_byte(lock_fd, lock ? F_WRLCK : F_UNLCK, key_byte(key), err);
+}
+
 enum ls_rc ls_file_lock_folders(int lock_fd, enum ls_file_lock_mode mode, struct ls_err *err)
 {
     static const short types[] = {F_UNLCK, F_RDLCK, F_WRLCK};

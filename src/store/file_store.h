@@ -71,6 +71,8 @@ enum ls_rc ls_file_make_own(struct ls_file_store *fs, const char *path, struct l
 enum ls_file_lock_mode { LS_FILE_UNLOCK, LS_FILE_SHARED, LS_FILE_EXCLUSIVE };
 /* Lock the key's byte; closing the descriptor gives it back. LS_BUSY when another process keeps it. */
 enum ls_rc ls_file_lock_key(struct ls_file_store *fs, const char *key, int *out_fd, struct ls_err *err) LS_MUST_CHECK;
+/* Lock a key's byte on an open lock file, or give it back. */
+enum ls_rc ls_file_relock_key(int lock_fd, const char *key, bool lock, struct ls_err *err) LS_MUST_CHECK;
 /* The lock file without a lock. */
 enum ls_rc ls_file_open_lock(struct ls_file_store *fs, int *out_fd, struct ls_err *err) LS_MUST_CHECK;
 /* Change the folders' lock that this descriptor has. */

@@ -392,19 +392,9 @@ enum ls_rc ls_file_copy(struct ls_store *store, struct ls_store_copy *items, siz
 
 /* ---- remove ---- */
 
-/* *out_removed: something was there. */
-static enum ls_rc remove_file(struct ls_file_store *fs, const char *key, bool *out_removed, struct ls_err *err)
+/* Unlink one key's file, under its lock. *out_removed: something was there. */
+static enum ls_rc unlink_key(struct ls_file_store *fs, int root, const char *key, bool *out_removed, struct ls_err *err)
 {
-    int root = -1;
-    enum ls_rc rc = ls_file_root(fs, &root, NULL);
-    if (rc)
-        return ls_file_check_root(fs, err);
-    if (ls_file_key_fault(key))
-        return LS_OK;
-    LS_AUTO(ls_fd) int lock = -1;
-    rc = ls_file_lock_key(fs, key, &lock, err);
-    if (rc)
-        return rc;
     LS_AUTO(ls_fd) int parent = ls_file_open_parent(root, key);
     struct stat st;
     const char *name = ls_file_base_name(key);
@@ -422,38 +412,64 @@ static enum ls_rc remove_file(struct ls_file_store *fs, const char *key, bool *o
     return LS_OK;
 }
 
-/* The end of the run of items that lie in one folder. */
-static size_t folder_run(const struct ls_store_delete *items, size_t n, size_t from)
+static enum ls_rc remove_file(struct ls_file_store *fs, int lock, const char *key, bool *out_removed,
+                              struct ls_err *err)
 {
-    size_t len = (size_t)(ls_file_base_name(items[from].key) - items[from].key);
-    while (++from < n && !strncmp(items[from - 1].key, items[from].key, len) && !strchr(items[from].key + len, '/'))
+    int root = -1;
+    if (ls_file_key_fault(key))
+        return LS_OK;
+    enum ls_rc rc = ls_file_root(fs, &root, err);
+    if (!rc)
+        rc = ls_file_relock_key(lock, key, true, err);
+    if (rc)
+        return rc;
+    rc = unlink_key(fs, root, key, out_removed, err);
+    enum ls_rc unlocked = ls_file_relock_key(lock, key, false, rc ? NULL : err);
+    return rc ? rc : unlocked;
+}
+
+/* An item of a batch, for going through them folder by folder. */
+struct removal {
+    const char *key;
+    size_t item;
+    bool removed;
+};
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(((const struct removal *)a)->key, ((const struct removal *)b)->key);
+}
+
+/* The end of the run of removals that lie in one folder. */
+static size_t folder_run(const struct removal *list, size_t n, size_t from)
+{
+    size_t len = (size_t)(ls_file_base_name(list[from].key) - list[from].key);
+    while (++from < n && !strncmp(list[from - 1].key, list[from].key, len) && !strchr(list[from].key + len, '/'))
         ;
     return from;
 }
 
 /* Take away the folders that have become empty, a run of items at a time, and note those that stay. */
-static void prune_removed(struct ls_file_store *fs, struct ls_store_delete *items, size_t n, const bool *removed,
-                          struct touched_set *touched)
+static void prune_removed(struct ls_file_store *fs, int lock, struct ls_store_delete *items, size_t n,
+                          const struct removal *list, struct touched_set *touched)
 {
-    LS_AUTO(ls_fd) int lock = -1;
     for (size_t at = 0, end; at < n; at = end) {
-        end = folder_run(items, n, at);
-        size_t first = at;
-        while (first < end && !removed[first])
-            first++;
-        if (first == end)
+        end = folder_run(list, n, at);
+        while (at < end && !list[at].removed)
+            at++;
+        if (at == end)
             continue;
+        size_t first = list[at].item;
         int folder = -1;
         struct ls_err err = LS_ERR_INIT;
-        enum ls_rc rc = lock < 0 ? ls_file_open_lock(fs, &lock, &err) : LS_OK;
-        if (!rc)
-            rc = ls_file_prune(fs, lock, items[first].key, &folder, &err);
+        enum ls_rc rc = ls_file_prune(fs, lock, items[first].key, &folder, &err);
         if (!rc)
             rc = touch(touched, n, first, folder, &err);
-        for (size_t i = first; i < end; i++) {
+        for (; at < end; at++) {
+            size_t i = list[at].item;
             touched->list[i].dev = touched->list[first].dev;
             touched->list[i].inode = touched->list[first].inode;
-            if (rc && removed[i]) {
+            if (rc && list[at].removed) {
                 items[i].rc = rc;
                 items[i].err = err;
             }
@@ -461,22 +477,34 @@ static void prune_removed(struct ls_file_store *fs, struct ls_store_delete *item
     }
 }
 
+/* The lock file, without making anything below a directory that is gone. */
+static enum ls_rc lock_of_existing(struct ls_file_store *fs, int *out_fd, struct ls_err *err)
+{
+    enum ls_rc rc = ls_file_check_root(fs, err);
+    return rc ? rc : ls_file_open_lock(fs, out_fd, err);
+}
+
 enum ls_rc ls_file_remove(struct ls_store *store, struct ls_store_delete *items, size_t n, struct ls_err *err)
 {
     struct ls_file_store *fs = (struct ls_file_store *)store;
-    LS_AUTO(ls_free) bool *removed = calloc(n + 1, sizeof *removed);
-    LS_AUTO(ls_free) struct touched *list = touched_new(n);
-    if (!removed || !list)
+    LS_AUTO(ls_free) struct removal *list = calloc(n + 1, sizeof *list);
+    LS_AUTO(ls_free) struct touched *folders = touched_new(n);
+    LS_AUTO(ls_fd) int lock = -1;
+    if (!list || !folders)
         return ls_err_nomem(err);
-    struct touched_set touched = {.list = list};
+    struct touched_set touched = {.list = folders};
+    struct ls_err lock_err = LS_ERR_INIT;
+    enum ls_rc locked = lock_of_existing(fs, &lock, &lock_err);
     pthread_mutex_init(&touched.lock, NULL);
     for (size_t i = 0; i < n; i++) {
-        ls_err_clear(&items[i].err);
-        items[i].rc = remove_file(fs, items[i].key, &removed[i], &items[i].err);
+        list[i] = (struct removal){.key = items[i].key, .item = i};
+        items[i].err = lock_err;
+        items[i].rc = locked ? locked : remove_file(fs, lock, items[i].key, &list[i].removed, &items[i].err);
     }
-    prune_removed(fs, items, n, removed, &touched);
+    qsort(list, n, sizeof *list, by_key);
+    prune_removed(fs, lock, items, n, list, &touched);
     pthread_mutex_destroy(&touched.lock);
-    sync_touched(&ls_items_remove, items, list, n);
+    sync_touched(&ls_items_remove, items, folders, n);
     return ls_items_result(&ls_items_remove, items, n, err);
 }
 
