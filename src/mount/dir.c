@@ -40,9 +40,10 @@ struct dir_page {
 
 struct ls_dir_handle {
     pthread_mutex_t lock;
-    struct ls_node *node; /* const; with a reference */
-    struct ls_buf names;  /* lock, as all below: each with its NUL */
-    size_t *starts;       /* where in names each begins */
+    struct ls_dir_handle *next, *prev; /* mount->dirs_lock */
+    struct ls_node *node;              /* const; with a reference */
+    struct ls_buf names;               /* lock, as all below: each with its NUL */
+    size_t *starts;                    /* where in names each begins */
     size_t n, cap;
     struct dir_page page;
 };
@@ -456,26 +457,60 @@ static void read_folder(fuse_req_t req, size_t size, off_t off, struct fuse_file
 
 /* ---- requests ---- */
 
+static struct ls_dir_handle *handle_new(struct ls_mount *mount, struct ls_node *node)
+{
+    struct ls_dir_handle *handle = calloc(1, sizeof *handle);
+    if (!handle)
+        return NULL;
+    pthread_mutex_init(&handle->lock, NULL);
+    ls_buf_init(&handle->names, NAMES_MAX);
+    handle->node = node;
+    LS_LOCK(&mount->dirs_lock);
+    handle->next = mount->dirs;
+    if (handle->next)
+        handle->next->prev = handle;
+    mount->dirs = handle;
+    return handle;
+}
+
+static void handle_free(struct ls_mount *mount, struct ls_dir_handle *handle)
+{
+    {
+        LS_LOCK(&mount->dirs_lock);
+        if (handle->prev)
+            handle->prev->next = handle->next;
+        else
+            mount->dirs = handle->next;
+        if (handle->next)
+            handle->next->prev = handle->prev;
+    }
+    ls_nodes_unref(&mount->nodes, handle->node);
+    page_drop(&handle->page);
+    ls_buf_dispose(&handle->names);
+    free(handle->starts);
+    pthread_mutex_destroy(&handle->lock);
+    free(handle);
+}
+
+void ls_dir_close_all(struct ls_mount *mount)
+{
+    while (mount->dirs)
+        handle_free(mount, mount->dirs);
+}
+
 void ls_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     struct ls_mount *mount = ls_mount_of(req);
     struct ls_node *node = ls_nodes_get(&mount->nodes, ino);
-    struct ls_dir_handle *handle = calloc(1, sizeof *handle);
-    if (!node || !handle) {
+    struct ls_dir_handle *handle = node ? handle_new(mount, node) : NULL;
+    if (!handle) {
         fuse_reply_err(req, node ? ENOMEM : ENOENT);
         ls_nodes_unref(&mount->nodes, node);
-        free(handle);
         return;
     }
-    pthread_mutex_init(&handle->lock, NULL);
-    ls_buf_init(&handle->names, NAMES_MAX);
-    handle->node = node;
     fi->fh = (uintptr_t)handle;
-    if (fuse_reply_open(req, fi) != 0) {
-        ls_nodes_unref(&mount->nodes, node);
-        ls_buf_dispose(&handle->names);
-        free(handle);
-    }
+    if (fuse_reply_open(req, fi) != 0)
+        handle_free(mount, handle);
 }
 
 void ls_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
@@ -493,13 +528,7 @@ void ls_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, s
 void ls_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     (void)ino;
-    struct ls_dir_handle *handle = (struct ls_dir_handle *)(uintptr_t)fi->fh;
-    ls_nodes_unref(&ls_mount_of(req)->nodes, handle->node);
-    page_drop(&handle->page);
-    ls_buf_dispose(&handle->names);
-    free(handle->starts);
-    pthread_mutex_destroy(&handle->lock);
-    free(handle);
+    handle_free(ls_mount_of(req), (struct ls_dir_handle *)(uintptr_t)fi->fh);
     fuse_reply_err(req, 0);
 }
 

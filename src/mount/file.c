@@ -268,7 +268,7 @@ void ls_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     if ((handle->flags & O_ACCMODE) != O_RDONLY)
         file->writers--;
     pthread_mutex_unlock(&file->lock);
-    free(handle);
+    ls_file_free_handle(file, handle);
     fuse_reply_err(req, 0);
     /* Dirty still: written through a mapping after the last close. Nobody waits for the outcome any more. */
     if (ls_stage_settle(mount, node))

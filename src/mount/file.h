@@ -8,12 +8,6 @@
 #include "mount/internal.h"
 #include "mount/stage.h"
 
-struct ls_handle {
-    struct ls_node *node; /* const, as all; with a reference */
-    int flags;
-    bool writable; /* closing it commits */
-};
-
 static inline struct ls_handle *ls_handle_of(const struct fuse_file_info *fi)
 {
     return (struct ls_handle *)(uintptr_t)fi->fh;

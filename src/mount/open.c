@@ -115,6 +115,8 @@ static enum attempt first_handle(struct open_state *open, struct ls_file *file, 
     open->inval_attr = (file->etag_known && !same) || !row->record.known;
     snprintf(file->etag, sizeof file->etag, "%s", etag);
     file->etag_known = true;
+    ls_attr_image(open->mount, row, &file->last);
+    file->last.st_size = (off_t)size_bytes;
     count_handle(open, file);
     return OPENED;
 }
@@ -217,6 +219,8 @@ static void reply_opened(fuse_req_t req, struct open_state *open, struct fuse_fi
     *handle = (struct ls_handle){.node = open->node, .flags = open->flags};
     handle->writable = created || (open->flags & O_TRUNC) || (open->flags & O_ACCMODE) != O_RDONLY;
     fi->fh = (uintptr_t)handle;
+    struct ls_file *file = ls_file_peek(mount, open->node);
+    ls_file_link_handle(file, handle);
     fi->keep_cache = open->keep_cache;
     /* Attributes only: takes none of the kernel's locks that this request could hold. */
     if (open->inval_attr)
@@ -231,8 +235,8 @@ static void reply_opened(fuse_req_t req, struct open_state *open, struct fuse_fi
     if (entry)
         ls_nodes_forget(&mount->nodes, open->node->ino, 1);
     undo_open(mount, open->node, open->flags);
+    ls_file_free_handle(file, handle);
     ls_nodes_unref(&mount->nodes, open->node);
-    free(handle);
 }
 
 /* ---- open with a fetch ---- */

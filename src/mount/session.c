@@ -190,11 +190,13 @@ static void down(struct ls_mount *mount)
     }
     ls_workers_free(mount->notifier);
     ls_workers_free(mount->workers);
+    ls_dir_close_all(mount);
     if (mount->nodes.root)
         ls_nodes_dispose(&mount->nodes);
     ls_cache_close(mount->cache);
     if (mount->engine)
         mount->opts->close_engine(mount->opts->ctx, mount->engine);
+    pthread_mutex_destroy(&mount->dirs_lock);
     pthread_mutex_destroy(&mount->numbers_lock);
     pthread_mutex_destroy(&mount->gates.lock);
     free(mount);
@@ -286,6 +288,7 @@ enum ls_rc ls_session_serve(const struct ls_mount_opts *opts, void (*ready)(void
     mount->gid = getgid();
     mount->started_ns = ls_now_ns();
     pthread_mutex_init(&mount->gates.lock, NULL);
+    pthread_mutex_init(&mount->dirs_lock, NULL);
     pthread_mutex_init(&mount->numbers_lock, NULL);
     block_signals(&before);
     enum ls_rc rc = ls_mount_options(opts, &mount->tuning, &mount->read_only, &args, err);

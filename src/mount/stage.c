@@ -15,6 +15,7 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "mount/attr.h"
 #include "mount/fetch.h"
 
 struct ls_file *ls_file_of(struct ls_mount *mount, struct ls_node *node)
@@ -35,10 +36,36 @@ struct ls_file *ls_file_peek(struct ls_mount *mount, struct ls_node *node)
     return node->file;
 }
 
+void ls_file_link_handle(struct ls_file *file, struct ls_handle *handle)
+{
+    LS_LOCK(&file->lock);
+    handle->prev = NULL;
+    handle->next = file->open;
+    if (handle->next)
+        handle->next->prev = handle;
+    file->open = handle;
+}
+
+void ls_file_free_handle(struct ls_file *file, struct ls_handle *handle)
+{
+    LS_LOCK(&file->lock);
+    if (handle->prev)
+        handle->prev->next = handle->next;
+    else
+        file->open = handle->next;
+    if (handle->next)
+        handle->next->prev = handle->prev;
+    free(handle);
+}
+
 void ls_file_free(struct ls_file *file)
 {
     if (!file)
         return;
+    for (struct ls_handle *handle = file->open, *next; handle; handle = next) {
+        next = handle->next;
+        free(handle);
+    }
     ls_content_unref(file->content);
     if (file->stage) {
         ls_content_unref(file->stage->content);
@@ -163,6 +190,7 @@ enum ls_rc ls_stage_commit(struct ls_mount *mount, struct ls_node *node, const s
         snprintf(stage->base_etag, sizeof stage->base_etag, "%s", page.items[0].record.etag);
         memcpy(file->etag, stage->base_etag, sizeof file->etag);
         file->etag_known = true;
+        ls_attr_image(mount, &page.items[0], &file->last);
         /* What was set meanwhile (chmod takes no gate on a dirty file) is written by who set it. */
         if (!stage->mtime_set)
             stage->mtime_ns = put.meta.mtime_ns;

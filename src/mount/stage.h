@@ -29,9 +29,18 @@ struct ls_stage { /* all under ls_file.lock; the bytes of content under the node
     struct ls_node *whiteout; /* of a scratch file that was a committed one: the name it had; with a reference */
 };
 
+/* An open file description of the kernel's. */
+struct ls_handle {
+    struct ls_node *node; /* const, as the next two; with a reference */
+    int flags;
+    bool writable;                 /* closing it commits */
+    struct ls_handle *next, *prev; /* of the file's; ls_file.lock */
+};
+
 struct ls_file {
     pthread_mutex_t lock;
     unsigned handles;           /* lock, as all below */
+    struct ls_handle *open;     /* freed with the file when the kernel never released them */
     unsigned writers;           /* of them: opened for writing */
     struct ls_content *content; /* of version etag; NULL while nobody has it open */
     uint64_t content_size_bytes;
@@ -46,6 +55,9 @@ struct ls_file *ls_file_of(struct ls_mount *mount, struct ls_node *node);
 /* As above, but NULL when there is none yet. */
 struct ls_file *ls_file_peek(struct ls_mount *mount, struct ls_node *node);
 void ls_file_free(struct ls_file *file);
+void ls_file_link_handle(struct ls_file *file, struct ls_handle *handle);
+/* Take it out and free it; its reference on the node is the caller's then. */
+void ls_file_free_handle(struct ls_file *file, struct ls_handle *handle);
 
 /* A new, empty, dirty stage. */
 enum ls_rc ls_stage_new(struct ls_mount *mount, struct ls_stage **out_stage, struct ls_err *err) LS_MUST_CHECK;

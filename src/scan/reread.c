@@ -44,7 +44,8 @@ static void list_crowd(struct ls_scan *scan, struct ls_recheck **items, size_t n
     size_t at = 1; /* a listing starts after a key: the first itself gets a HEAD */
     LS_AUTO(ls_free) char *token = NULL;
     for (size_t found = LIST_WORTH; found >= LIST_WORTH && n - at >= LIST_WORTH;) {
-        struct ls_list_request req = {.prefix = "", .start_after = token ? "" : items[0]->key, .token = token};
+        struct ls_list_request req = {
+            .prefix = "", .start_after = token ? "" : items[0]->key, .token = token, .limit = (unsigned)(n - at)};
         struct ls_list_page page = {0};
         if (ls_store_list(scan->store, &req, &page, NULL))
             return;

@@ -155,10 +155,12 @@ _Static_assert(LS_FINDING_PENDING == 5 && LS_SCAN_MISPLACED == 1, "the SQL above
 enum ls_rc ls_spool_pair_moved(struct ls_spool *spool, uint64_t *out_pairs, struct ls_err *err)
 {
     static const struct pass pending_named = {"ls_name(key)", true}, pending_any = {"''", false};
-    uint64_t rows = 0;
+    uint64_t rows = 0, objects = 0;
     *out_pairs = 0;
     enum ls_rc rc = ls_spool_count(spool, "kind=2 AND row_etag<>''", &rows, err);
-    if (rc || rows == 0)
+    if (!rc && rows)
+        rc = ls_spool_count(spool, "kind IN (1,5) AND row_etag IS NULL AND flags&1=0", &objects, err);
+    if (rc || !objects)
         return rc;
     int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
     if (sqlite3_create_function(spool->db, "ls_name", 1, flags, NULL, sql_name, NULL, NULL) != SQLITE_OK ||

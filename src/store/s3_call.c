@@ -59,6 +59,8 @@ enum ls_rc s3_check_key(const char *key, struct ls_err *err)
     if (len > LS_KEY_MAX)
         return ls_err_set(err, LS_INVALID, "store: key '%s' has %zu bytes; S3 allows %d", s3_show_key(key, shown), len,
                           LS_KEY_MAX);
+    if (!ls_utf8_valid(key, len)) /* MinIO would call the signature wrong */
+        return ls_err_set(err, LS_INVALID, "store: key '%s' is not UTF-8, as S3 asks", s3_show_key(key, shown));
     return LS_OK;
 }
 

@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "store/s3_internal.h"
 
+/* The code of a 404 whose sender gave none. */
+#define NO_CODE_404 "NotFound"
 /* A clock that is off by more makes S3 refuse every signature. */
 #define SKEW_LIMIT_NS (15 * 60 * LS_NS_PER_S)
 
@@ -191,7 +193,7 @@ static void error_from_head(const struct ls_http_request *http, struct ls_s3_err
         int status;
         const char *code;
     } names[] = {{301, "PermanentRedirect"}, {307, "TemporaryRedirect"},  {401, "AccessDenied"},
-                 {403, "AccessDenied"},      {404, "NotFound"},           {405, "MethodNotAllowed"},
+                 {403, "AccessDenied"},      {404, NO_CODE_404},          {405, "MethodNotAllowed"},
                  {409, "Conflict"},          {412, "PreconditionFailed"}, {416, "InvalidRange"},
                  {429, "TooManyRequests"},   {500, "InternalError"},      {501, "NotImplemented"},
                  {503, "ServiceUnavailable"}};
@@ -258,7 +260,7 @@ static enum ls_rc success(struct ls_s3 *s3, struct s3_call *call, struct ls_err 
     if (rc == LS_NOT_FOUND && call->http.out_body.len > 0)
         return LS_OK;
     if (rc == LS_OK)
-        return write_text(s3, s3_code_class(500, error.code, is_repeatable(call)), call->verb, call->action, call->key,
+        return write_text(s3, s3_code_class(400, error.code, is_repeatable(call)), call->verb, call->action, call->key,
                           call->http.status, &error, &call->http, err);
     char shown[S3_SHOWN_KEY];
     return ls_err_set(err, LS_OUTCOME_UNKNOWN, "store: %s %s: the answer broke off or is no XML", call->verb,
@@ -279,6 +281,9 @@ enum ls_rc s3_call_result(struct ls_s3 *s3, struct s3_call *call, struct ls_err 
     if (ls_s3_xml_error(call->http.out_body.data, call->http.out_body.len, &error) != LS_OK)
         error_from_head(&call->http, &error);
     enum ls_rc rc = s3_code_class(status, error.code, is_repeatable(call));
+    if (rc == LS_NOT_FOUND && strcmp(error.code, NO_CODE_404) == 0 && strcmp(call->http.method, "GET") != 0 &&
+        strcmp(call->http.method, "HEAD") != 0)
+        rc = LS_IO; /* a 404 without a code to anything but a question is not about an object */
     if (rc == LS_IO && strstr(error.message, "WORM") != NULL)
         rc = LS_DENIED; /* MinIO's object lock has no code of its own */
     return write_text(s3, rc, call->verb, call->action, call->key, status, &error, &call->http, err);

@@ -208,6 +208,19 @@ static enum ls_rc get_nothing(struct ls_s3 *s3, const struct ls_store_get *get, 
     return LS_OK;
 }
 
+/* A 404: the object's, or the bucket's? */
+static enum ls_rc resolve_get(struct ls_s3 *s3, struct ls_err *err)
+{
+    if (err == NULL || strcmp(err->code, "NoSuchKey") == 0)
+        return LS_NOT_FOUND;
+    struct ls_err of_bucket = LS_ERR_INIT;
+    enum ls_rc rc = s3_bucket_head(s3, &of_bucket);
+    if (rc == LS_OK || rc == LS_DENIED)
+        return LS_NOT_FOUND;
+    *err = of_bucket;
+    return err->rc = rc == LS_NOT_FOUND ? LS_IO : rc;
+}
+
 static void build_get(struct ls_s3 *s3, struct s3_call *call, const struct ls_store_get *get)
 {
     s3_call_begin(call, s3, "GET", "GET", "s3:GetObject", get->key);
@@ -223,10 +236,12 @@ enum ls_rc s3_get(struct ls_store *store, const struct ls_store_get *get, ls_sto
                   struct ls_object_info *out_info, struct ls_err *err)
 {
     struct ls_s3 *s3 = (struct ls_s3 *)store;
+    struct ls_err own = LS_ERR_INIT;
     LS_AUTO(s3_call) struct s3_call call;
     struct get_run run = {.s3 = s3, .get = get, .http = &call.http, .sink = sink, .ctx = ctx, .out_info = out_info};
 
     s3_call_init(&call);
+    err = err != NULL ? err : &own; /* its code is looked at */
     enum ls_rc rc = s3_check_key(get->key, err);
     if (rc != LS_OK)
         return rc;
@@ -248,5 +263,5 @@ enum ls_rc s3_get(struct ls_store *store, const struct ls_store_get *get, ls_sto
             ls_err_set(err, rc, "store: GET %s: %s", s3_show_key(get->key, shown), run.err.text);
     }
     ls_hash_free(run.md5);
-    return rc;
+    return rc == LS_NOT_FOUND ? resolve_get(s3, err) : rc;
 }

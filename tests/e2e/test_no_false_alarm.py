@@ -63,11 +63,15 @@ def stopped(process) -> bool:
         return False
 
 
+# name -> (prefix of its fail points, command)
 OPERATIONS = {
-    "put": lambda folder: ("put", folder / "new.png", "products/p1/500ml/hero-card/new.png"),
-    "overwrite": lambda folder: ("put", folder / "new.png", "products/p1/500ml/hero-card/image-0000.png"),
-    "remove": lambda folder: ("rm", "products/p1/500ml/hero-card/image-0000.png"),
-    "rename": lambda folder: ("variant", "rename", "p1", "500ml", "750ml"),
+    "put": ("engine.put.", lambda folder: ("put", folder / "new.png", "products/p1/500ml/hero-card/new.png")),
+    "overwrite": (
+        "engine.put.",
+        lambda folder: ("put", folder / "new.png", "products/p1/500ml/hero-card/image-0000.png"),
+    ),
+    "remove": ("engine.remove.", lambda folder: ("rm", "products/p1/500ml/hero-card/image-0000.png")),
+    "rename": ("engine.rename_folder.", lambda folder: ("variant", "rename", "p1", "500ml", "750ml")),
 }
 
 
@@ -77,9 +81,10 @@ def test_a_scan_beside_an_operation_stopped_at_any_step_reports_nothing(lockstep
     seed(lockstep, ("p1", "500ml", 6))
     (folder / "new.png").write_bytes(png("new", 20))
     fired = []
-    for point in lockstep.failpoints("engine."):
+    prefix, command = OPERATIONS[operation]
+    for point in lockstep.failpoints(prefix):
         (folder / "new.png").write_bytes(png(point, 20))
-        process = lockstep.start(*OPERATIONS[operation](folder), failpoint=f"{point}=stop")
+        process = lockstep.start(*command(folder), failpoint=f"{point}=stop")
         wait_until(lambda p=process: stopped(p) or p.poll() is not None, f"{operation} ends or stops at {point}")
         if stopped(process):
             fired.append(point)

@@ -1,6 +1,9 @@
-# if HAVE_CMOCKA
-# check_PROGRAMS += tests/mount/test_NAME
-# tests_mount_test_NAME_SOURCES = tests/mount/test_NAME.c
-# tests_mount_test_NAME_CPPFLAGS = $(TEST_CPPFLAGS)
-# tests_mount_test_NAME_LDADD = $(TEST_LIBS)
-# endif
+if HAVE_CMOCKA
+check_PROGRAMS += tests/mount/test_mount
+
+MOUNT_TEST_LIBS = libls_mount.la $(TEST_LIBS) $(FUSE_LIBS)
+
+tests_mount_test_mount_SOURCES = tests/mount/test_mount.c tests/mount/env.c tests/mount/env.h
+tests_mount_test_mount_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_mount_test_mount_LDADD = $(MOUNT_TEST_LIBS)
+endif

@@ -91,6 +91,7 @@ def error(status: int, code: str) -> Answer:
 
 def list_page(objects, request: Request, size: int, token: str | None = "own") -> Answer:
     """A page of a listing made of `objects` ({key: Object}); the token is the last key, or what the caller says."""
+    size = min(size, int(request.query.get("max-keys", size)))
     after = unquote(request.query.get("continuation-token", "")) or request.query.get("start-after", "")
     prefix = request.query.get("prefix", "")
     keys = sorted((k for k in objects if k.startswith(prefix) and k > after), key=str.encode)
