@@ -119,7 +119,7 @@ static enum ls_rc round_init(struct round *r, struct ls_recheck *items, size_t n
 {
     *r = (struct round){.n = n,
                         .keys = calloc(n, sizeof *r->keys),
-                        .items = calloc(n, sizeof *r->items),
+                        .items = calloc(n, sizeof(struct ls_recheck *)),
                         .before = calloc(n, sizeof *r->before),
                         .covered_before = calloc(n, sizeof *r->covered_before),
                         .covered_after = calloc(n, sizeof *r->covered_after)};
