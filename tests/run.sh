@@ -18,16 +18,16 @@ export ROOT
 # name  deadline in seconds  what it shows
 SUITES='
 lint        420  clang-format, clang-tidy, cppcheck, shellcheck and ruff find nothing
-unit        300  gcc build with -Werror; make check: every cmocka test, the stores contract on a real MinIO among them
+unit        480  gcc build with -Werror; make check: every cmocka test, the stores contract on a real MinIO among them
 clang       240  clang build with -Werror: no warning
-e2e         600  the main job, drift, scan during work, guards, trash, variants, CLI, on both stores, by an outside oracle
-crash       600  SIGKILL at each fail point of each operation, and again in the recovery; the oracle checks the invariants
+e2e         900  the main job, drift, scan during work, guards, trash, variants, CLI, on both stores, by an outside oracle
+crash       900  SIGKILL at each fail point of each operation, and again in the recovery; the oracle checks the invariants
 faults      420  lying, slow, dead stores; lost answers; wrong credentials; locked and full catalogs
-asan        600  AddressSanitizer and UBSan: unit tests and mount tests
-tsan        600  ThreadSanitizer: unit tests and mount tests
+asan        900  AddressSanitizer and UBSan: unit tests and mount tests
+tsan        900  ThreadSanitizer: unit tests and mount tests
 valgrind    300  mount, work, unmount under memcheck: no leak
 scan        480  100,000 objects on MinIO against the fastest plain client; flat memory
-dist        420  make distcheck; make install DESTDIR
+dist        540  make distcheck; make install DESTDIR
 quickstart  240  examples/quickstart.sh from start to end
 '
 GLOBAL_DEADLINE=${LOCKSTEP_TEST_DEADLINE:-3000}

@@ -73,6 +73,7 @@ struct ls_name_page {
 
 /* Attributes of a folder path ("products/p1/500ml", no trailing slash) that mkdir, chmod, chown or touch set. A type
  * folder exists when it has a row here or an image below it. */
+#define LS_FOLDER_ROOT "." /* the path of the root's own row */
 struct ls_folder {
     char path[1024];
     uint32_t mode, uid, gid;

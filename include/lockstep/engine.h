@@ -91,7 +91,7 @@ enum ls_rename_flags { LS_RENAME_NOREPLACE = 1, LS_RENAME_MAKE_PARENTS = 2 };
 enum ls_rc ls_engine_rename(struct ls_engine *engine, const char *from, const char *to, unsigned flags,
                             struct ls_err *err) LS_MUST_CHECK;
 
-/* Set mode, owner or mtime of a file's row or a folder. No object is touched. */
+/* Set mode, owner or mtime of a file's row or a folder ("" = the root). No object is touched. */
 enum ls_rc ls_engine_set_attr(struct ls_engine *engine, const char *path, const struct ls_attr *attr,
                               struct ls_err *err) LS_MUST_CHECK;
 

@@ -76,9 +76,8 @@ void ls_scan_free(struct ls_scan *scan);
 
 const struct ls_scan_totals *ls_scan_totals(const struct ls_scan *scan);
 
-/* Walk the findings in key order (synced ones only with keep_synced, or when they have a twin). product NULL = all, "" =
- * keys of no product.
- * each returning non-OK stops the walk with it. Strings live until it returns. */
+/* Walk the findings in key order (synced ones only with keep_synced, or when they have a twin). product NULL = all, ""
+ * = keys of no product. each returning non-OK stops the walk with it. Strings live until it returns. */
 enum ls_rc ls_scan_each(struct ls_scan *scan, const char *product,
                         enum ls_rc (*each)(void *ctx, const struct ls_finding *finding), void *ctx, struct ls_err *err)
     LS_MUST_CHECK;
@@ -93,9 +92,9 @@ enum ls_rc ls_scan_each_error(struct ls_scan *scan, enum ls_rc (*each)(void *ctx
  * with a twin. */
 const char *ls_finding_name(const struct ls_finding *finding);
 
-/* Tie bucket and catalog together: an id that both keep (the object .lockstep/bucket-id, the setting bucket_id), made if
- * neither has one, so that a sync can tell its bucket from an emptied or a foreign one. For init; repeatable. LS_GUARD
- * when the catalog has images and belongs to another bucket. */
+/* Tie bucket and catalog together: an id that both keep (the object .lockstep/bucket-id, the setting bucket_id), made
+ * if neither has one, so that a sync can tell its bucket from an emptied or a foreign one. For init; repeatable.
+ * LS_GUARD when the catalog has images and belongs to another bucket. */
 enum ls_rc ls_scan_bucket_mark(struct ls_engine *engine, struct ls_err *err) LS_MUST_CHECK;
 
 /* ---- sync ---- */

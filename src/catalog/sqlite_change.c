@@ -12,7 +12,7 @@
 
 static enum ls_rc edge(struct ls_sqlite_conn *conn, enum ls_sql sql, int64_t *out, struct ls_err *err)
 {
-    bool row;
+    bool row = false;
     LS_AUTO(ls_query) struct ls_query q;
     enum ls_rc rc = ls_query_begin(conn, sql, &q, err);
     if (rc == LS_OK)
@@ -50,7 +50,7 @@ static enum ls_rc read_changes(struct ls_sqlite_conn *conn, int64_t after, unsig
                                struct ls_err *err)
 {
     size_t cap = 0;
-    bool row;
+    bool row = false;
     int64_t first;
     enum ls_rc rc = edge(conn, LS_SQL_CHANGE_FIRST, &first, err);
     if (rc == LS_OK && first > after + 1)

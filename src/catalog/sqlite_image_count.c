@@ -18,7 +18,7 @@
 static enum ls_rc range_value(struct ls_sqlite_conn *conn, enum ls_sql sql, const char *after, const char *before,
                               uint64_t *out, struct ls_err *err)
 {
-    bool row;
+    bool row = false;
     LS_AUTO(ls_query) struct ls_query q;
     enum ls_rc rc = ls_query_begin(conn, sql, &q, err);
     if (rc != LS_OK)
@@ -75,7 +75,7 @@ static enum ls_rc add_key(struct ls_query *q, struct keys *keys, struct ls_err *
 
 static enum ls_rc all_keys(struct ls_sqlite_conn *conn, struct keys *keys, struct ls_err *err)
 {
-    bool row;
+    bool row = false;
     LS_AUTO(ls_query) struct ls_query q;
     enum ls_rc rc = ls_query_begin(conn, LS_SQL_IMAGE_KEYS, &q, err);
     if (rc != LS_OK)
@@ -89,7 +89,7 @@ static enum ls_rc all_keys(struct ls_sqlite_conn *conn, struct keys *keys, struc
 static enum ls_rc sample_keys(struct ls_sqlite_conn *conn, int64_t first, int64_t last, size_t samples,
                               struct keys *keys, struct ls_err *err)
 {
-    bool row;
+    bool row = false;
     LS_AUTO(ls_query) struct ls_query q;
     enum ls_rc rc = ls_query_begin(conn, LS_SQL_IMAGE_KEY_AT_ID, &q, err);
     double step = ((double)last - (double)first) / (double)samples;
@@ -118,7 +118,7 @@ static void sort_unique(struct keys *keys)
 
 static enum ls_rc edge_id(struct ls_sqlite_conn *conn, enum ls_sql sql, int64_t *out, struct ls_err *err)
 {
-    bool row;
+    bool row = false;
     LS_AUTO(ls_query) struct ls_query q;
     enum ls_rc rc = ls_query_begin(conn, sql, &q, err);
     if (rc == LS_OK)

@@ -230,13 +230,14 @@ enum ls_rc ls_engine_rmdir(struct ls_engine *engine, const char *path, struct ls
 
 /* ---- attributes ---- */
 
-/* A folder of the literal prefix ("products") always exists, and has attributes like any other. */
+/* The root and the folders of the literal prefix ("products") always exist, and have attributes like any other. */
 static bool is_prefix(struct ls_engine *engine, const char *path)
 {
     struct ls_key_parts parts;
     enum ls_level level;
-    return *path && ls_layout_parse_path(engine->layout, path, strlen(path), &level, &parts) == LS_KEY_FITS &&
-           level == LS_LEVEL_ROOT;
+    return strcmp(path, LS_FOLDER_ROOT) == 0 ||
+           (ls_layout_parse_path(engine->layout, path, strlen(path), &level, &parts) == LS_KEY_FITS &&
+            level == LS_LEVEL_ROOT);
 }
 
 static enum ls_rc folder_attr(struct ls_engine *engine, struct ls_tx *tx, struct ls_pool *pool, const char *path,
@@ -312,6 +313,8 @@ enum ls_rc ls_engine_set_attr(struct ls_engine *engine, const char *path, const 
 {
     LS_AUTO(ls_pool) struct ls_pool pool = {0};
     struct ls_held held = {0};
+    if (!*path)
+        path = LS_FOLDER_ROOT;
     struct ls_claim claim = {.path = path};
     ls_engine_enter(engine);
     /* A put of the same name writes attributes as well: one after the other. */

@@ -169,6 +169,16 @@ static void remove_marked(struct ls_engine *engine, struct ls_remove_object **go
     }
 }
 
+/* Nothing can be said of the whole chunk. */
+static void chunk_failed(struct ls_remove_object *items, size_t n, enum ls_rc rc, const struct ls_err *why,
+                         struct ls_err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        items[i].result = ls_rc_is_final(rc) ? LS_REMOVAL_DENIED : LS_REMOVAL_FAILED;
+    if (err && err->rc == LS_OK)
+        *err = *why;
+}
+
 static void remove_chunk(struct ls_engine *engine, struct ls_remove_object *items, size_t n, bool check_rows,
                          struct ls_err *err)
 {
@@ -176,21 +186,21 @@ static void remove_chunk(struct ls_engine *engine, struct ls_remove_object *item
     LS_AUTO(ls_free) struct ls_seen *seen = calloc(n, sizeof(*seen));
     LS_AUTO(ls_free) struct ls_remove_object **go = calloc(n, sizeof(struct ls_remove_object *));
     struct ls_err why = LS_ERR_INIT;
-    enum ls_rc rc = keys && seen && go ? LS_OK : ls_err_nomem(&why);
-    for (size_t i = 0; rc == LS_OK && i < n; i++)
+    size_t n_go = 0;
+    if (!keys || !seen || !go) {
+        enum ls_rc nomem = ls_err_nomem(&why);
+        chunk_failed(items, n, nomem, &why, err);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
         keys[i] = items[i].key;
-    if (rc == LS_OK)
-        rc = ls_look(engine, keys, n, seen, &why);
+    enum ls_rc rc = ls_look(engine, keys, n, seen, &why);
     if (rc == LS_OK && check_rows)
         rc = mark_rows(engine, items, keys, n, &why);
     if (rc != LS_OK) {
-        for (size_t i = 0; i < n; i++)
-            items[i].result = ls_rc_is_final(rc) ? LS_REMOVAL_DENIED : LS_REMOVAL_FAILED;
-        if (err && err->rc == LS_OK)
-            *err = why;
+        chunk_failed(items, n, rc, &why, err);
         return;
     }
-    size_t n_go = 0;
     for (size_t i = 0; i < n; i++) {
         if (items[i].result == LS_REMOVAL_ROW)
             continue;

@@ -64,12 +64,9 @@ char *ls_pool_str(struct ls_pool *pool, const char *text)
 
 char *ls_pool_join(struct ls_pool *pool, const char *a, const char *b)
 {
-    size_t len_a = strlen(a), len_b = strlen(b);
-    char *joined = ls_pool_alloc(pool, len_a + len_b + 1);
-    if (joined) {
-        memcpy(joined, a, len_a);
-        memcpy(joined + len_a, b, len_b);
-    }
+    char *joined = ls_pool_alloc(pool, strlen(a) + strlen(b) + 1);
+    if (joined)
+        stpcpy(stpcpy(joined, a), b);
     return joined;
 }
 

@@ -4,7 +4,8 @@
  *
  * Decides: connections, TLS verification (always on), timeouts, caps on headers and bodies, classes of transport
  * errors. Leaves to the caller: signing, meaning of statuses, retries, redirects (never followed). Threads: any thread
- * may call ls_http_perform; callbacks run in the I/O thread and must not block on the network.
+ * may call ls_http_perform; callbacks run in the I/O thread and must not block on the network. Open it after the last
+ * fork: a child has no I/O thread.
  */
 #ifndef LOCKSTEP_HTTP_HTTP_H
 #define LOCKSTEP_HTTP_HTTP_H

@@ -86,7 +86,7 @@ enum ls_rc ls_attr_folder_path(struct ls_mount *mount, unsigned depth, const cha
                                struct stat *out, struct ls_err *err)
 {
     struct ls_folder folder;
-    enum ls_rc rc = mount->catalog->ops->folder_get(mount->catalog, NULL, path, &folder, err);
+    enum ls_rc rc = mount->catalog->ops->folder_get(mount->catalog, NULL, *path ? path : LS_FOLDER_ROOT, &folder, err);
     if (rc && rc != LS_NOT_FOUND)
         return rc;
     ls_attr_folder(mount, depth, rc ? NULL : &folder, fallback_ns, out);

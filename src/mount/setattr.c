@@ -77,22 +77,6 @@ static bool set_locally(struct ls_mount *mount, struct ls_node *node, const stru
     return false;
 }
 
-/* The root has no row anywhere: its time is kept while we serve, the rest is who mounted. */
-static enum ls_rc set_on_root(struct ls_mount *mount, const struct stat *attr, int to_set, struct ls_err *err)
-{
-    struct stat now;
-    enum ls_rc rc = ls_lookup_node(mount, mount->nodes.root, &now, err);
-    if (rc)
-        return rc;
-    if (((to_set & FUSE_SET_ATTR_MODE) && ((attr->st_mode ^ now.st_mode) & 07777)) ||
-        ((to_set & FUSE_SET_ATTR_UID) && attr->st_uid != now.st_uid) ||
-        ((to_set & FUSE_SET_ATTR_GID) && attr->st_gid != now.st_gid))
-        return ls_err_set(err, LS_GUARD, "mount: the mount's root keeps mode and owner");
-    if (to_set & MTIME_BITS)
-        ls_nodes_touch(&mount->nodes, mount->nodes.root, wanted_mtime_ns(attr, to_set));
-    return LS_OK;
-}
-
 /* Through the engine. The gates are held. */
 static enum ls_rc set_on_row(struct ls_mount *mount, struct ls_node *node, const struct stat *attr, int to_set,
                              struct ls_err *err)
@@ -104,8 +88,6 @@ static enum ls_rc set_on_row(struct ls_mount *mount, struct ls_node *node, const
                           .mode = attr->st_mode & 07777,
                           .uid = attr->st_uid,
                           .gid = attr->st_gid};
-    if (node == mount->nodes.root)
-        return set_on_root(mount, attr, to_set, err);
     if (!ls_nodes_path(&mount->nodes, node, path))
         return ls_err_set(err, LS_NOT_FOUND, "mount: the name is gone");
     if (set.set_owner && (to_set & OWNER_BITS) != OWNER_BITS) {

@@ -155,7 +155,7 @@ static bool entry_name(struct ls_file_store *fs, const struct ls_file_walk *walk
 /* Add a name; past twice the window, keep only its smallest. */
 static enum ls_rc add_name(struct frame *frame, const char *name)
 {
-    if (frame->n == 2 * WINDOW) {
+    if (frame->n == 2 * (size_t)WINDOW) {
         qsort(frame->names, frame->n, sizeof *frame->names, by_bytes);
         while (frame->n > WINDOW)
             free(frame->names[--frame->n]);
@@ -224,43 +224,38 @@ static enum ls_rc fill(struct ls_file_store *fs, struct ls_file_walk *walk, stru
     }
     if (errno)
         return ls_err_errno(err, errno, "store: LIST: cannot read a folder in %s", fs->dir);
-    if (frame->n > 0)
+    if (frame->names) {
         qsort(frame->names, frame->n, sizeof *frame->names, by_bytes);
-    if (frame->more)
-        while (frame->n > WINDOW)
+        while (frame->more && frame->n > WINDOW)
             free(frame->names[--frame->n]);
+    }
     /* A removed directory reads as an empty one. */
     return frame->n == 0 && frame->path_len == 0 ? ls_file_check_root(fs, err) : LS_OK;
 }
 
 /* ---- the walk ---- */
 
-static enum ls_rc walk_new(const char *prefix, const char *start, struct ls_file_walk **out_walk, struct ls_err *err)
+/* NULL when out of memory. */
+static struct ls_file_walk *walk_new(const char *prefix, const char *start)
 {
     LS_AUTO(ls_file_walk) struct ls_file_walk *walk = calloc(1, sizeof *walk);
-    if (walk) {
-        walk->prefix = strdup(prefix);
-        walk->start = strdup(start);
-    }
-    if (!walk || !walk->prefix || !walk->start)
-        return ls_err_nomem(err);
+    if (!walk)
+        return NULL;
+    walk->prefix = strdup(prefix);
+    walk->start = strdup(start);
+    if (!walk->prefix || !walk->start)
+        return NULL;
     const char *slash = strrchr(prefix, '/');
-    size_t folder_len = slash ? (size_t)(slash - prefix) + 1 : 0;
-    bool can_be = strlen(prefix) <= LS_KEY_MAX && ls_file_folder_is_key(prefix, folder_len);
-    /* All keys of the folder are smaller than a start key behind it. */
-    size_t start_len = strlen(start);
-    int order = memcmp(start, prefix, start_len < folder_len ? start_len : folder_len);
-    if (can_be && order <= 0) {
+    size_t folder_len = slash ? (size_t)(slash - prefix) + 1 : 0, start_len = strlen(start);
+    if (strlen(prefix) <= LS_KEY_MAX && ls_file_folder_is_key(prefix, folder_len)) {
         memcpy(walk->path, prefix, folder_len);
         walk->path[folder_len] = '\0';
-        if (!ls_file_is_own(walk->path)) {
-            enum ls_rc rc = push(walk, folder_len, err);
-            if (rc)
-                return rc;
-        }
+        /* A start key behind the folder is greater than all its keys. */
+        bool behind = memcmp(start, prefix, start_len < folder_len ? start_len : folder_len) > 0;
+        if (!behind && !ls_file_is_own(walk->path) && push(walk, folder_len, NULL))
+            return NULL;
     }
-    *out_walk = LS_STEAL(walk);
-    return LS_OK;
+    return LS_STEAL(walk);
 }
 
 /* Go to the next file; its key is then in walk->path and its frame on top. *out_end: there is none. */
@@ -439,6 +434,25 @@ static enum ls_rc walk_page(struct ls_file_store *fs, struct ls_file_walk *walk,
     }
 }
 
+/* One page, given its memory. */
+static enum ls_rc list_page(struct ls_file_store *fs, struct ls_file_walk **walk, unsigned limit, struct page *page,
+                            struct ls_err *err)
+{
+    struct ls_list_page *out = page->out;
+    bool end = false;
+    enum ls_rc rc = walk_page(fs, *walk, limit, page, &end, err);
+    if (!rc && !end) {
+        /* The last key that was read, also when its file has gone since. */
+        out->token = strdup(page->keys.data + page->offsets[out->n - 1]);
+        rc = out->token ? LS_OK : ls_err_nomem(err);
+    }
+    if (!rc)
+        rc = finish_page(fs, page, err);
+    if (!rc && out->token)
+        keep_walk(fs, LS_STEAL(*walk), out->token);
+    return rc;
+}
+
 enum ls_rc ls_file_list(struct ls_store *store, const struct ls_list_request *req, struct ls_list_page *out_page,
                         struct ls_err *err)
 {
@@ -448,27 +462,17 @@ enum ls_rc ls_file_list(struct ls_store *store, const struct ls_list_request *re
     const char *start = req->token ? req->token : req->start_after ? req->start_after : "";
     *out_page = (struct ls_list_page){0};
     LS_AUTO(ls_file_walk) struct ls_file_walk *walk = req->token ? take_walk(fs, prefix, req->token) : NULL;
-    enum ls_rc rc = walk ? LS_OK : walk_new(prefix, start, &walk, err);
-    if (rc)
-        return rc;
+    if (!walk)
+        walk = walk_new(prefix, start);
     LS_AUTO(page) struct page page = {.out = out_page, .keys = LS_BUF_INIT(KEYS_MAX)};
     page.offsets = calloc(limit, sizeof *page.offsets);
     out_page->entries = calloc(limit, sizeof *out_page->entries);
-    bool end = false;
-    if (!page.offsets || !out_page->entries)
-        rc = ls_err_nomem(err);
-    if (!rc)
-        rc = walk_page(fs, walk, limit, &page, &end, err);
-    if (!rc && !end) {
-        /* The last key that was read, also when its file has gone since. */
-        out_page->token = strdup(page.keys.data + page.offsets[out_page->n - 1]);
-        rc = out_page->token ? LS_OK : ls_err_nomem(err);
-    }
-    if (!rc)
-        rc = finish_page(fs, &page, err);
+    enum ls_rc rc = LS_NO_MEMORY;
+    if (!walk || !page.offsets || !out_page->entries)
+        (void)ls_err_nomem(err);
+    else
+        rc = list_page(fs, &walk, limit, &page, err);
     if (rc)
         ls_list_page_dispose(out_page);
-    else if (out_page->token)
-        keep_walk(fs, LS_STEAL(walk), out_page->token);
     return rc;
 }

@@ -107,8 +107,10 @@ static enum ls_rc check_condition(struct ls_file_store *fs, const char *key, enu
     struct stat st;
     struct ls_object_info info;
     enum ls_rc rc = ls_file_open_key(fs, key, &fd, &st, err);
-    if (rc == LS_NOT_FOUND && condition != LS_PUT_IF_ETAG)
+    if (rc == LS_NOT_FOUND && condition != LS_PUT_IF_ETAG) {
+        ls_err_clear(err);
         return LS_OK;
+    }
     if (rc == LS_NOT_FOUND)
         return ls_err_set(err, LS_CONFLICT, "store: PUT %s: the object to replace is gone", key);
     if (rc)

@@ -5,6 +5,7 @@
  * Decides: path-style addressing (endpoint/bucket/key) and the defaults of the options. Leaves to s3_*.c: the
  * operations. Threads: see struct ls_s3 for what the lock guards; everything else is constant after open.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -123,7 +124,8 @@ static enum ls_rc copy_opts(struct ls_s3 *s3, const struct ls_s3_opts *opts, str
     enum ls_rc rc = set_endpoint(s3, opts->endpoint, err);
     if (rc != LS_OK)
         return rc;
-    strcpy(s3->region, opts->region != NULL && opts->region[0] != '\0' ? opts->region : "us-east-1");
+    snprintf(s3->region, sizeof s3->region, "%s",
+             opts->region != NULL && opts->region[0] != '\0' ? opts->region : "us-east-1");
     s3->deadline_ms = opts->deadline_ms > 0 ? opts->deadline_ms : DEFAULT_DEADLINE_MS;
     s3->max_connections = opts->max_connections != 0 ? opts->max_connections : DEFAULT_CONNECTIONS;
     s3->part_bytes = opts->part_bytes != 0 ? opts->part_bytes : DEFAULT_PART_BYTES;

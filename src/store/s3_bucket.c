@@ -104,7 +104,7 @@ enum ls_rc s3_create(struct ls_store *store, struct ls_err *err)
     char region[64];
     {
         LS_LOCK(&s3->lock);
-        strcpy(region, s3->region);
+        memcpy(region, s3->region, sizeof region);
     }
     s3_call_init(&call);
     s3_call_begin(&call, s3, "PUT", "CREATE", "s3:CreateBucket", NULL);

@@ -18,8 +18,7 @@
 
 #define EMPTY_SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define MAX_HOPS 2
-#define SLOWEST_BYTES_PER_MS 64 /* what a body's size adds to the deadline */
-#define QUEUED_AHEAD 8          /* built requests that wait while all connections are busy */
+#define QUEUED_AHEAD 8 /* built requests that wait while all connections are busy */
 #define ERROR_BODY_MAX ((size_t)1024 * 1024)
 
 void s3_call_init(struct s3_call *call)
@@ -84,7 +83,7 @@ void s3_call_begin(struct s3_call *call, struct ls_s3 *s3, const char *method, c
     call->http.timeout_ms = 0;
     call->http.sink = NULL;
     call->http.out_body.max = ERROR_BODY_MAX;
-    strcpy(call->payload_hash, EMPTY_SHA256);
+    memcpy(call->payload_hash, EMPTY_SHA256, sizeof EMPTY_SHA256);
     note(call, ls_buf_addf(&call->path, "/%s", s3->bucket));
     if (key == NULL)
         return;
@@ -135,7 +134,7 @@ void s3_call_body_fd(struct s3_call *call, int fd, uint64_t offset, uint64_t len
     if (sha256 != NULL)
         ls_hex(sha256, LS_SHA256_LEN, call->payload_hash);
     else
-        strcpy(call->payload_hash, LS_SIGV4_UNSIGNED);
+        memcpy(call->payload_hash, LS_SIGV4_UNSIGNED, sizeof LS_SIGV4_UNSIGNED);
 }
 
 /* --- signing --- */
@@ -225,7 +224,7 @@ static enum ls_rc sign(struct ls_s3 *s3, struct s3_call *call, struct ls_err *er
         return rc;
     call->http.url = call->url.data;
     if (call->http.timeout_ms == 0 && call->http.sink == NULL)
-        call->http.timeout_ms = s3->deadline_ms + (int64_t)(call->http.body_len / SLOWEST_BYTES_PER_MS);
+        call->http.timeout_ms = s3->deadline_ms + (int64_t)(call->http.body_len / S3_SLOWEST_BYTES_PER_MS);
     return write_lines(call, headers, n, authorization.data) == LS_OK ? LS_OK : ls_err_nomem(err);
 }
 
@@ -236,7 +235,7 @@ static bool learn_region(struct ls_s3 *s3, const char *region)
     LS_LOCK(&s3->lock);
     if (region[0] == '\0' || strlen(region) >= sizeof s3->region || strcmp(region, s3->region) == 0)
         return false;
-    strcpy(s3->region, region);
+    memcpy(s3->region, region, strlen(region) + 1);
     return true;
 }
 

@@ -15,7 +15,7 @@
 /* The code of a 404 whose sender gave none. */
 #define NO_CODE_404 "NotFound"
 /* A clock that is off by more makes S3 refuse every signature. */
-#define SKEW_LIMIT_NS (15 * 60 * LS_NS_PER_S)
+#define SKEW_LIMIT_NS (LS_NS_PER_S * 60 * 15)
 
 static const struct {
     const char *code;
@@ -203,11 +203,11 @@ static void error_from_head(const struct ls_http_request *http, struct ls_s3_err
     if (ls_http_header(http, "x-minio-error-code", out->code, sizeof out->code)) {
         ls_http_header(http, "x-minio-error-desc", out->message, sizeof out->message);
     } else if (http->status == 403 && clock_offset(http, &offset_ns) && llabs(offset_ns) > SKEW_LIMIT_NS) {
-        strcpy(out->code, "RequestTimeTooSkewed");
+        snprintf(out->code, sizeof out->code, "RequestTimeTooSkewed");
     } else {
         for (size_t i = 0; i < sizeof names / sizeof *names && out->code[0] == '\0'; i++)
             if (names[i].status == http->status)
-                strcpy(out->code, names[i].code);
+                snprintf(out->code, sizeof out->code, "%s", names[i].code);
     }
 }
 

@@ -50,6 +50,7 @@ struct ls_s3 {
 /* --- one request (s3_call.c) --- */
 
 #define S3_MAX_HEADERS 32
+#define S3_SLOWEST_BYTES_PER_MS 64 /* what a body's size adds to the deadline of a request */
 
 struct s3_call {
     struct ls_http_request http;

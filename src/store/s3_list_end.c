@@ -23,8 +23,8 @@ static enum ls_rc append_entries(struct ls_list_page *page, const struct ls_list
     size_t bytes = 0, n = page->n + more->n;
     for (size_t i = 0; i < n; i++)
         bytes += strlen(i < page->n ? page->entries[i].key : more->entries[i - page->n].key) + 1;
-    struct ls_list_entry *entries = malloc(n * sizeof *entries);
-    char *memory = malloc(bytes), *at = memory;
+    struct ls_list_entry *entries = calloc(n + 1, sizeof *entries);
+    char *memory = malloc(bytes + 1), *at = memory;
     if (entries == NULL || memory == NULL) {
         free(entries);
         free(memory);
@@ -32,8 +32,9 @@ static enum ls_rc append_entries(struct ls_list_page *page, const struct ls_list
     }
     for (size_t i = 0; i < n; i++) {
         entries[i] = i < page->n ? page->entries[i] : more->entries[i - page->n];
-        entries[i].key = strcpy(at, entries[i].key);
-        at += strlen(at) + 1;
+        size_t len = strlen(entries[i].key) + 1;
+        entries[i].key = memcpy(at, entries[i].key, len);
+        at += len;
     }
     ls_list_page_dispose(page);
     *page = (struct ls_list_page){.entries = entries, .n = n, .memory = memory};

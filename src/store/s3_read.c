@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "store/s3_internal.h"
 
 /* --- head --- */
@@ -97,6 +98,7 @@ struct get_run {
     struct ls_object_info info;
     struct ls_object_info *out_info; /* may be NULL */
     uint64_t expected;               /* bytes */
+    int64_t begun_ms, until_ms;      /* monotonic; until is known with the headers */
     struct ls_hash *md5;             /* of a whole object whose etag is one, else NULL */
     enum ls_rc rc;                   /* what the sink or the headers said */
     struct ls_err err;
@@ -135,6 +137,7 @@ static enum ls_rc open_body(struct get_run *run)
         rc = ls_err_set(&run->err, LS_UNSUPPORTED, "the server does not know ranges");
     if (rc != LS_OK)
         return rc;
+    run->until_ms = run->begun_ms + run->s3->deadline_ms + (int64_t)(run->expected / S3_SLOWEST_BYTES_PER_MS);
     if (run->out_info != NULL)
         *run->out_info = run->info;
     if (run->http->status == 200 && atomic_load(&run->s3->etag_is_md5) && s3_etag_looks_md5(run->info.etag))
@@ -147,6 +150,8 @@ static enum ls_rc take_body(void *ctx, const void *data, size_t len)
     struct get_run *run = ctx;
     if (!run->opened)
         run->rc = open_body(run);
+    if (run->rc == LS_OK && ls_monotonic_ms() > run->until_ms)
+        run->rc = ls_err_set(&run->err, LS_TRANSIENT, "the server sends too slowly");
     if (run->rc == LS_OK && run->md5 != NULL)
         ls_hash_update(run->md5, data, len);
     if (run->rc == LS_OK) {
@@ -251,6 +256,7 @@ enum ls_rc s3_get(struct ls_store *store, const struct ls_store_get *get, ls_sto
     run.ranged = call.n_headers > (get->if_match != NULL ? 1u : 0u);
     call.http.sink = take_body;
     call.http.sink_ctx = &run;
+    run.begun_ms = ls_monotonic_ms();
     rc = s3_call_run(s3, &call, err);
     int status = call.http.status;
     bool body_began = call.http.body_received > 0;

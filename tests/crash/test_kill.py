@@ -11,9 +11,15 @@ import pytest
 from harness.crash import NEW_BYTES, OPERATIONS, contents_before, judge, prepare, run_killed
 from harness.images import png
 
+# What only the mount does: folders, attributes, and the rename of a file that is being written.
 FOLDER_WORK = """
 mkdir "$1" "$1/1kg" "$1/1kg/hero-card" && echo x > "$1/1kg/hero-card/a.png" && chmod 700 "$1/1kg"
 mv "$1/1kg/hero-card" "$1/1kg/info-card" && rm "$1/1kg/info-card/a.png" && rmdir "$1/1kg/info-card" "$1/1kg" "$1"
+"""
+DIRTY_RENAME = """
+cd "$1/500ml/hero-card" && python3 -c '
+import os; fd = os.open("image-a.png", os.O_WRONLY); os.write(fd, b"new text")
+os.rename("image-a.png", "renamed.png"); os.close(fd)'
 """
 
 ORPHAN = "products/{}/500ml/hero-card/orphan.png"
@@ -190,18 +196,29 @@ def test_no_fail_point_of_the_engine_is_out_of_reach(lockstep_file):
             if point in never or recoveries & never:
                 kill_at(point, setup, words, recoveries)
 
-    # What only the mount does: folders and attributes.
-    for point in sorted(p for p in never if not p.startswith("engine.recover.")):
+    def kill_mount_at(point, script):
+        """The script on a mount with a kill at the point; True when it fired."""
+        nonlocal number
         number += 1
+        name = f"q{number:04d}"
+        if script is DIRTY_RENAME:
+            prepare(lockstep, name)
         mount = lockstep.mount(failpoint=f"{point}=kill")
-        subprocess.run(
-            ["sh", "-c", FOLDER_WORK, "sh", f"q{number:04d}"],
-            cwd=mount.products,
-            timeout=60,
-            stderr=subprocess.DEVNULL,
-        )
+        argv = ["sh", "-c", script, "sh", name]
+        subprocess.run(argv, cwd=mount.products, timeout=60, stderr=subprocess.DEVNULL)
         if mount.died_by_kill(timeout=2):
             never.discard(point)
-        else:
-            assert mount.process.wait(20) == 0
+            return True
+        assert mount.process.wait(20) == 0
+        return False
+
+    for script in (FOLDER_WORK, DIRTY_RENAME):
+        for point in sorted(p for p in never if not p.startswith("engine.recover.")):
+            kill_mount_at(point, script)
+    for recovery in sorted(never):
+        for point in lockstep.failpoints(recovery.replace("engine.recover.", "engine.").rpartition(".")[0] + "."):
+            if recovery in never and kill_mount_at(point, DIRTY_RENAME):
+                if run_killed(lockstep, ("recover",), f"{recovery}=kill"):
+                    never.discard(recovery)
+                lockstep.run("recover")
     assert not never, f"no operation reaches {sorted(never)}"

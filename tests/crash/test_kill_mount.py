@@ -11,14 +11,23 @@ from harness.program import SLOW
 
 NEW = png("new bytes", 24)
 
-# Each runs in a shell of its own, below the product's folder, with the new bytes in $1.
+# name -> (prefix of the fail points that it passes, what a shell runs below the product's folder, new bytes in $1)
 ACTIONS = {
-    "write_new": 'cp "$1" 500ml/hero-card/new.png',
-    "overwrite": 'cp "$1" 500ml/hero-card/image-a.png',
-    "unlink": "rm 500ml/hero-card/image-a.png",
-    "rename_over": "mv -f 500ml/hero-card/image-a.png 500ml/hero-card/image-b.png",
-    "rename_weight": "mv -T 500ml 750ml",
-    "replace_by_scratch": 'cd 500ml/hero-card && cp "$1" .image-a.png.Ab12Cd && mv -f .image-a.png.Ab12Cd image-a.png',
+    "write_new": ("engine.put.", 'cp "$1" 500ml/hero-card/new.png'),
+    "overwrite": ("engine.put.", 'cp "$1" 500ml/hero-card/image-a.png'),
+    "unlink": ("engine.remove.", "rm 500ml/hero-card/image-a.png"),
+    "rename_over": ("engine.rename.", "mv -f 500ml/hero-card/image-a.png 500ml/hero-card/image-b.png"),
+    "rename_weight": ("engine.rename_folder.", "mv -T 500ml 750ml"),
+    "replace_by_scratch": (
+        "engine.put.",
+        'cd 500ml/hero-card && cp "$1" .image-a.png.Ab12Cd && mv -f .image-a.png.Ab12Cd image-a.png',
+    ),
+    "rename_while_written": (
+        "engine.put.",
+        "cd 500ml/hero-card && python3 -c '\n"
+        'import os; fd = os.open("image-a.png", os.O_WRONLY); os.write(fd, b"new text"); os.ftruncate(fd, 8)\n'
+        'os.rename("image-a.png", "new.png"); os.close(fd)\'',
+    ),
 }
 
 
@@ -26,6 +35,9 @@ def effect(action, product, before):
     hero = f"products/{product}/500ml/hero-card/"
     if action == "write_new":
         return before | {hero + "new.png": NEW}
+    if action == "rename_while_written":
+        rest = {key: data for key, data in before.items() if key != hero + "image-a.png"}
+        return rest | {hero + "new.png": b"new text"}
     if action in ("overwrite", "replace_by_scratch"):
         return before | {hero + "image-a.png": NEW}
     if action == "unlink":
@@ -40,16 +52,14 @@ def effect(action, product, before):
 @pytest.mark.parametrize("action", ACTIONS)
 def test_a_mount_killed_at_each_fail_point_comes_back_old_or_new(lockstep, folder, action):
     (folder / "new.png").write_bytes(NEW)
-    fired, count = [], 0
-    for point in lockstep.failpoints("engine."):
-        if point.startswith("engine.recover"):
-            continue
-        count += 1
+    fired = []
+    prefix, script = ACTIONS[action]
+    for count, point in enumerate(lockstep.failpoints(prefix)):
         name = f"p{count:03d}"
         before = prepare(lockstep, name)
         mount = lockstep.mount(failpoint=f"{point}=kill")
         done = subprocess.run(
-            ["sh", "-c", ACTIONS[action], "sh", folder / "new.png"],
+            ["sh", "-c", script, "sh", folder / "new.png"],
             cwd=mount.products / name,
             capture_output=True,
             timeout=60 * SLOW,
@@ -106,14 +116,13 @@ def test_acknowledged_files_survive_kill_9(lockstep):
 
 def test_a_folder_rename_killed_in_the_middle_is_settled_by_the_next_mount(lockstep):
     before = prepare(lockstep, "p1")
-    points = [point for point in lockstep.failpoints("engine.rename.")]
-    assert points
-    mount = lockstep.mount(failpoint=f"{points[-1]}=kill")
+    point = "engine.rename_folder.copied"
+    mount = lockstep.mount(failpoint=f"{point}=kill")
     done = subprocess.run(
         ["mv", mount.products / "p1/500ml", mount.products / "p1/750ml"], capture_output=True, timeout=60
     )
     if mount.process.poll() is None and done.returncode == 0:
-        pytest.fail(f"{points[-1]} did not fire")
+        pytest.fail(f"{point} did not fire")
     assert mount.died_by_kill()
     again = lockstep.mount()
     shown = {path.name for path in (again.products / "p1").iterdir()}

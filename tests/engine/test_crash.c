@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Crashes: a child is killed at each fail point of each operation, and another at each fail point of the recovery; then
- * the parent recovers. Rows and objects must be wholly as before or wholly as after. Each fail point must be reached.
+ * Crashes: a child is killed at each fail point of each operation, others at each fail point of the recovery; then the
+ * parent recovers. Rows and objects must be wholly as before or wholly as after. Each fail point must be reached.
  * The same points with an error instead of a kill must leave the old state and an error, or the new one and success.
  */
 #include "engine/world.h"
@@ -175,29 +175,50 @@ static void prepare(struct world *w, const struct scenario *s)
     s->setup(w);
 }
 
-/* In a child of its own: open (which recovers), and with a scenario run it. True when the point killed it. */
-static bool killed_at(struct world *w, const char *point, const struct scenario *s)
+/* In a child of its own: open (which recovers) and, with a scenario, run it. The index of the point that killed it, or
+ * -1; `armed` says at which it may be. */
+static long killed_at(struct world *w, const bool *armed, const struct scenario *s)
 {
+    char log[128], line[512];
     int status;
+    long at = -1;
+    snprintf(log, sizeof(log), "%s/child.log", w->dir);
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
         alarm(60);
-        if (!s)
-            arm(point, "kill");
-        world_open(w);
-        if (s) {
-            arm(point, "kill");
+        if (!freopen(log, "w", stderr))
+            _exit(2);
+        if (s)
+            world_open(w);
+        for (size_t i = 0; i < points.n; i++)
+            if (armed[i])
+                arm(points.names[i], "kill");
+        if (s)
             (void)s->run(w);
-        }
+        else
+            world_open(w);
         _exit(0);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
-        return true;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        fail_msg("the child at %s ended with status %x", point, (unsigned)status);
-    return false;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return -1;
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+        fail_msg("a child ended with status %x", (unsigned)status);
+    FILE *file = fopen(log, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file)) {
+        char *name = strstr(line, "event=failpoint name=");
+        for (size_t i = 0; name && i < points.n; i++) {
+            size_t len = strlen(points.names[i]);
+            if (strncmp(name + 21, points.names[i], len) == 0 && strchr(" \n", name[21 + len]))
+                at = (long)i;
+        }
+    }
+    fclose(file);
+    assert_true(at >= 0);
+    points.reached[at] = true;
+    return at;
 }
 
 struct judgement {
@@ -245,21 +266,31 @@ static void learn(const struct scenario *s, struct judgement *out)
     world_remove(&w);
 }
 
-/* Kill at `first` in the operation and at `second` (or NULL) in the recovery. False when `first` is not reached. */
-static bool crash(const struct scenario *s, const struct judgement *j, size_t first, size_t second)
+/* Let one recovery after the other die, each at the next point that none has died at, until one comes to its end. */
+static void kill_recoveries(struct world *w, const struct scenario *s)
+{
+    bool armed[128];
+    long at;
+    for (size_t i = 0; i < points.n; i++)
+        armed[i] = concerns(s, points.names[i], true);
+    while ((at = killed_at(w, armed, NULL)) >= 0)
+        armed[at] = false;
+}
+
+/* Kill the operation at a point, and perhaps the recoveries. False when the point is not reached. */
+static bool crash(const struct scenario *s, const struct judgement *j, size_t first, bool chain)
 {
     struct world w;
     char what[200];
-    const char *again = second < points.n ? points.names[second] : NULL;
-    snprintf(what, sizeof(what), "%s killed at %s%s%s", s->name, points.names[first], again ? ", then at " : "",
-             again ? again : "");
+    bool armed[128] = {false};
+    snprintf(what, sizeof(what), "%s killed at %s%s", s->name, points.names[first], chain ? ", recoveries too" : "");
     prepare(&w, s);
     world_close(&w);
-    bool reached = killed_at(&w, points.names[first], s);
+    armed[first] = true;
+    bool reached = killed_at(&w, armed, s) >= 0;
     if (reached) {
-        points.reached[first] = true;
-        if (again && killed_at(&w, again, NULL))
-            points.reached[second] = true;
+        if (chain)
+            kill_recoveries(&w, s);
         world_open(&w);
         judge(&w, j, what, false, false);
         world_close(&w);
@@ -272,13 +303,9 @@ static void crash_everywhere(const struct scenario *s)
 {
     struct judgement j;
     learn(s, &j);
-    for (size_t first = 0; first < points.n; first++) {
-        if (!concerns(s, points.names[first], false) || !crash(s, &j, first, points.n))
-            continue;
-        for (size_t second = 0; second < points.n; second++)
-            if (concerns(s, points.names[second], true))
-                (void)crash(s, &j, first, second);
-    }
+    for (size_t i = 0; i < points.n; i++)
+        if (concerns(s, points.names[i], false) && crash(s, &j, i, false))
+            (void)crash(s, &j, i, true);
     free(j.before);
     free(j.after);
 }

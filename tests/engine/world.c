@@ -207,7 +207,7 @@ static void md5_hex(const void *data, size_t len, char out[33])
     unsigned char md[EVP_MAX_MD_SIZE];
     assert_int_equal(EVP_Digest(data, len, md, NULL, EVP_md5(), NULL), 1);
     for (int i = 0; i < 16; i++)
-        snprintf(out + 2 * i, 3, "%02x", md[i]);
+        snprintf(&out[(size_t)2 * (size_t)i], 3, "%02x", md[i]);
 }
 
 const char *md5_of(const char *text)
@@ -241,7 +241,7 @@ void sql(const struct world *w, const char *fmt, ...)
     sqlite3_close(db);
 }
 
-static const char *query(const struct world *w, const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static const char *query(const struct world *w, const char *fmt, va_list args)
 {
     static char out[2048];
     char text[2048];
@@ -402,11 +402,12 @@ static int by_key(const void *a, const void *b)
 
 char *world_dump(const struct world *w)
 {
+    static const char rows[] = "SELECT i.file_name, i.product_id, i.variant_weight, i.image_type, i.image_url, "
+                               "v.weight, o.etag, o.size, o.mode "
+                               "FROM product_image i LEFT JOIN product_variant v ON v.id = i.variant_id "
+                               "LEFT JOIN lockstep_object o ON o.key = i.file_name ORDER BY i.file_name";
     static const char *const selects[] = {
-        "SELECT i.file_name, i.product_id, i.variant_weight, i.image_type, i.image_url, v.weight, o.etag, o.size, "
-        "o.mode "
-        "FROM product_image i LEFT JOIN product_variant v ON v.id = i.variant_id "
-        "LEFT JOIN lockstep_object o ON o.key = i.file_name ORDER BY i.file_name",
+        rows,
         "SELECT id FROM product ORDER BY id",
         "SELECT product_id, weight, is_active FROM product_variant ORDER BY product_id, weight",
         "SELECT path FROM lockstep_folder ORDER BY path",

@@ -1,9 +1,18 @@
 if HAVE_CMOCKA
-check_PROGRAMS += tests/mount/test_mount
+check_PROGRAMS += tests/mount/test_cache tests/mount/test_mount tests/mount/test_nodes tests/mount/test_rules
 
 MOUNT_TEST_LIBS = libls_mount.la $(TEST_LIBS) $(FUSE_LIBS)
 
+tests_mount_test_cache_SOURCES = tests/mount/test_cache.c
+tests_mount_test_cache_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_mount_test_cache_LDADD = $(MOUNT_TEST_LIBS)
 tests_mount_test_mount_SOURCES = tests/mount/test_mount.c tests/mount/env.c tests/mount/env.h
 tests_mount_test_mount_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_mount_test_mount_LDADD = $(MOUNT_TEST_LIBS)
+tests_mount_test_nodes_SOURCES = tests/mount/test_nodes.c
+tests_mount_test_nodes_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_mount_test_nodes_LDADD = $(MOUNT_TEST_LIBS)
+tests_mount_test_rules_SOURCES = tests/mount/test_rules.c
+tests_mount_test_rules_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_mount_test_rules_LDADD = $(MOUNT_TEST_LIBS)
 endif

@@ -206,6 +206,7 @@ static void if_new_takes_only_a_free_name(void **state)
     (void)state;
     struct ls_object_info info;
     assert_ok(put_if("n", "first", LS_PUT_IF_NEW, NULL, &info, &last));
+    assert_string_equal(last.text, ""); /* what was looked for on the way is no error */
     assert_rc(put_if("n", "second", LS_PUT_IF_NEW, NULL, &info, &last), LS_EXISTS);
     assert_bytes("n", "first");
     put("n", "third");

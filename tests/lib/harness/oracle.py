@@ -138,7 +138,7 @@ class Oracle:
             for column, value in want.items()
             if getattr(row, column) != value
         ]
-        if unquote(row.image_url) != f"{self.public_url}/{unquote(row.file_name)}":
+        if unquote(row.image_url) != f"{self.public_url}/{row.file_name}":
             bad.append(f"{row.file_name}: image_url is {row.image_url!r}")
         return bad
 
