@@ -176,7 +176,7 @@ static enum ls_rc one_key(struct merge *m, const char *key, const struct ls_imag
         rc = note_twin(m, key, synced, &twin, err);
     if (rc)
         return rc;
-    if (!synced)
+    if (!synced || !row || !object)
         return twin ? LS_OK : ls_spool_suspect(&m->batch, key, 0, false, err);
     m->synced++;
     if (m->scan->keep_synced || !row->record.known)
@@ -191,10 +191,12 @@ static enum ls_rc merge_all(struct merge *m, struct ls_err *err)
         enum ls_rc rc = need_object(m, err);
         if (!rc)
             rc = need_row(m, err);
-        if (rc || m->broken || (m->objects_ended && m->rows_ended))
+        if (rc || m->broken)
             return rc;
         const struct ls_list_entry *object = m->objects_ended ? NULL : &m->objects.entries[m->object_at];
         const struct ls_image *row = m->rows_ended ? NULL : &m->rows.items[m->row_at];
+        if (!object && !row)
+            return LS_OK;
         int c = !object ? 1 : !row ? -1 : strcmp(object->key, row->key);
         rc = one_key(m, c <= 0 ? object->key : row->key, c >= 0 ? row : NULL, c <= 0 ? object : NULL, err);
         if (rc)

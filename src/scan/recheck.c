@@ -119,10 +119,11 @@ static enum ls_rc round_init(struct round *r, struct ls_recheck *items, size_t n
 {
     *r = (struct round){.n = n,
                         .keys = calloc(n, sizeof *r->keys),
-                        .items = calloc(n, sizeof *r->items),
                         .before = calloc(n, sizeof *r->before),
                         .covered_before = calloc(n, sizeof *r->covered_before),
                         .covered_after = calloc(n, sizeof *r->covered_after)};
+    struct ls_recheck **pointers = calloc(n, sizeof(void *));
+    r->items = pointers;
     if (!r->keys || !r->items || !r->before || !r->covered_before || !r->covered_after)
         return ls_err_nomem(err);
     for (size_t i = 0; i < n; i++) {

@@ -95,8 +95,8 @@ enum ls_rc ls_reread_objects(struct ls_scan *scan, struct ls_recheck **items, si
         items[i]->object = (struct ls_seen_object){0};
     if (n > LIST_WORTH)
         list_crowd(scan, items, n);
-    LS_AUTO(ls_free) struct ls_store_head *heads = calloc(n, sizeof *heads);
-    LS_AUTO(ls_free) struct ls_recheck **wanted = calloc(n, sizeof *wanted);
+    LS_AUTO(ls_free) struct ls_store_head *heads = calloc(n + 1, sizeof *heads);
+    LS_AUTO(ls_free) struct ls_recheck **wanted = calloc(n + 1, sizeof(void *));
     if (!heads || !wanted)
         return ls_err_nomem(err);
     size_t n_heads = 0;

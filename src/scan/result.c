@@ -46,7 +46,7 @@ struct walk {
 static enum ls_rc walk_one(void *arg, const struct ls_spool_finding *stored)
 {
     const struct walk *walk = arg;
-    struct ls_finding_text text;
+    struct ls_finding_text text = {.product = ""};
     struct ls_finding finding;
     ls_finding_from(walk->scan, stored, &text, &finding);
     if (walk->only_productless && *finding.product)

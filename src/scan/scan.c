@@ -312,7 +312,7 @@ enum ls_rc ls_scan_run(struct ls_engine *engine, const struct ls_scan_opts *opts
     enum ls_rc rc = ls_engine_recover(engine, &recovered, err);
     if (!rc)
         rc = scan_new(engine, opts, &scan, err);
-    if (rc)
+    if (rc || !scan)
         return rc;
     begin_row(scan, opts->products, &row);
     rc = scan->cat->ops->scan_put(scan->cat, &row, err);

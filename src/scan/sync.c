@@ -22,11 +22,11 @@
 #define BATCH 250
 
 struct pass {
-    enum ls_mend mend;
     const char *what;   /* as `each` and the audit trail call it */
     const char *where;  /* its findings */
     const char *reason; /* for trash */
     uint64_t *done;
+    enum ls_mend mend;
     bool wanted;
 };
 
@@ -73,7 +73,7 @@ static enum ls_rc batch_add(void *ctx, const struct ls_spool_finding *f)
     struct batch *batch = ctx;
     if (batch->n == BATCH)
         return LS_BUSY; /* full: not the walk's end */
-    char *at = malloc(room(f->key) + room(f->partner) + room(f->row_etag) + room(f->object_etag) + room(f->detail));
+    char *at = malloc(1 + room(f->key) + room(f->partner) + room(f->row_etag) + room(f->object_etag) + room(f->detail));
     if (!at)
         return LS_NO_MEMORY;
     batch->memory[batch->n] = at;
@@ -183,7 +183,7 @@ static enum ls_rc look_at_partners(struct sync *s, const struct batch *batch, st
 {
     for (size_t i = 0; i < batch->n; i++)
         dry->of[i] = &batch->items[i];
-    qsort(dry->of, batch->n, sizeof dry->of[0], by_partner);
+    qsort(dry->of, batch->n, sizeof(void *), by_partner);
     for (size_t i = 0; i < batch->n; i++)
         dry->items[i] = (struct ls_recheck){.key = dry->of[i]->partner};
     enum ls_rc rc = ls_recheck_keys(s->scan, dry->items, batch->n, err);
@@ -256,17 +256,17 @@ static enum ls_rc run_passes(struct sync *s, struct ls_err *err)
     const struct ls_sync_opts *o = s->opts;
     struct ls_sync_plan *done = &s->totals->done;
     const struct pass passes[] = {
-        {LS_MEND_RELINK, "relink", "kind=2 AND partner IS NOT NULL", NULL, &done->relink, o->relink_moved},
-        {LS_MEND_ADOPT, "adopt", "kind=1 AND partner IS NULL AND flags&1=0", NULL, &done->adopt,
+        {"relink", "kind=2 AND partner IS NOT NULL", NULL, &done->relink, LS_MEND_RELINK, o->relink_moved},
+        {"adopt", "kind=1 AND partner IS NULL AND flags&1=0", NULL, &done->adopt, LS_MEND_ADOPT,
          o->orphans == LS_ORPHANS_ADOPT},
-        {LS_MEND_TRASH, "remove", "kind=1 AND partner IS NULL AND flags&1=0", "orphaned", &done->remove_orphaned,
+        {"remove", "kind=1 AND partner IS NULL AND flags&1=0", "orphaned", &done->remove_orphaned, LS_MEND_TRASH,
          o->orphans == LS_ORPHANS_REMOVE},
-        {LS_MEND_TRASH, "remove", "kind=1 AND flags&1<>0", "misplaced", &done->remove_misplaced, o->remove_misplaced},
-        {LS_MEND_DROP, "drop", "kind=2 AND partner IS NULL", NULL, &done->drop, o->drop_missing},
-        {LS_MEND_REFRESH, "refresh", "kind=3 OR (kind IN (0,4) AND flags&4<>0)", NULL, &done->refresh,
+        {"remove", "kind=1 AND flags&1<>0", "misplaced", &done->remove_misplaced, LS_MEND_TRASH, o->remove_misplaced},
+        {"drop", "kind=2 AND partner IS NULL", NULL, &done->drop, LS_MEND_DROP, o->drop_missing},
+        {"refresh", "kind=3 OR (kind IN (0,4) AND flags&4<>0)", NULL, &done->refresh, LS_MEND_REFRESH,
          o->refresh_stale},
-        {LS_MEND_REFILE, "refile", "flags&2<>0 AND flags&1=0 AND (kind=4 OR (kind=3 AND mended&1<>0))", NULL,
-         &done->refile, o->refile_misfiled},
+        {"refile", "flags&2<>0 AND flags&1=0 AND (kind=4 OR (kind=3 AND mended&1<>0))", NULL, &done->refile,
+         LS_MEND_REFILE, o->refile_misfiled},
     };
     enum ls_rc rc = LS_OK;
     for (size_t i = 0; i < sizeof passes / sizeof passes[0] && !rc; i++) {

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/auto.h"
+#include "base/buf.h"
+
 #define A "products/p1/500ml/hero-card/a.jpg"
 #define B "products/p1/500ml/hero-card/b.jpg"
 #define C "products/p2/1kg/info-card/c.jpg"
@@ -285,18 +288,14 @@ static void findings_come_in_the_order_of_whole_keys(void **state)
     assert_string_equal(world_keys(w, "1"), expected);
 }
 
-static enum ls_rc add_product(void *ctx, const char *product)
-{
-    strcat(strcat(ctx, product), " ");
-    return LS_OK;
-}
+static enum ls_rc add_product(void *ctx, const char *product) { return ls_buf_addf(ctx, "%s ", product); }
 
 static void products_given_are_all_that_is_looked_at(void **state)
 {
     struct world *w = *state;
     static const char *const p1[] = {"p1", NULL}, *const two[] = {"p2", "p1", "p1", NULL},
                              *const none[] = {"nobody", NULL};
-    char products[64] = "";
+    LS_AUTO(ls_buf) struct ls_buf products = LS_BUF_INIT(LS_BUF_LINE);
     world_image(w, A, "a");
     world_put(w, "products/p10/1kg/hero-card/x.jpg", "x");
     world_put(w, "products/p1.5/1kg/hero-card/x.jpg", "x");
@@ -313,8 +312,8 @@ static void products_given_are_all_that_is_looked_at(void **state)
     t = world_scan(w);
     assert_int_equal(t->products, 2);
     assert_int_equal(t->images, 3);
-    assert_int_equal(ls_scan_each_product(w->scan, add_product, products, NULL), LS_OK);
-    assert_string_equal(products, "p1 p2 ");
+    assert_int_equal(ls_scan_each_product(w->scan, add_product, &products, NULL), LS_OK);
+    assert_string_equal(products.data, "p1 p2 ");
     w->opts.products = none;
     assert_int_equal(world_scan(w)->products, 0);
     world_in_step(w, 0);

@@ -16,7 +16,7 @@
 
 #define FEW 10000
 #define MANY 200000
-#define MOST_GROWTH_KIB (8 * 1024)
+#define MOST_GROWTH_KIB 8192L
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -59,7 +59,7 @@ static enum ls_rc made_up_list(struct ls_store *store, const struct ls_list_requ
                                   .memory = malloc(64 * (size_t)(n + 1))};
     page->n = (size_t)n;
     for (int i = 0; i < n; i++) {
-        char *key = (char *)page->memory + 64 * i;
+        char *key = (char *)page->memory + (size_t)64 * (size_t)i;
         object_key(from + i, key);
         page->entries[i] = (struct ls_list_entry){.key = key, .size_bytes = 7, .modified_ns = 1};
         snprintf(page->entries[i].etag, LS_ETAG_MAX, "%032d", from + i);

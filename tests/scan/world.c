@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "catalog/backends.h"
 
-struct ls_err world_err;
+_Thread_local struct ls_err world_err;
 static _Thread_local bool in_hook;
 
 #define MUST(call)                                                                                                     \
@@ -86,13 +86,18 @@ static int bytes_fd(const char *bytes)
     return fd;
 }
 
-void world_image(struct world *w, const char *key, const char *bytes)
+enum ls_rc world_try_image(struct world *w, const char *key, const char *bytes)
 {
-    int fd = bytes_fd(bytes);
+    int fd = memfd_create("bytes", MFD_CLOEXEC);
     struct ls_engine_put put = {.key = key, .fd = fd, .size_bytes = strlen(bytes), .make_parents = true};
-    MUST(ls_engine_put(w->engine, &put, NULL, &world_err));
-    close(fd);
+    bool written = fd >= 0 && write(fd, bytes, strlen(bytes)) == (ssize_t)strlen(bytes);
+    enum ls_rc rc = written ? ls_engine_put(w->engine, &put, NULL, &world_err) : LS_IO;
+    if (fd >= 0)
+        close(fd);
+    return rc;
 }
+
+void world_image(struct world *w, const char *key, const char *bytes) { MUST(world_try_image(w, key, bytes)); }
 
 void world_put(struct world *w, const char *key, const char *bytes)
 {

@@ -38,6 +38,8 @@ int world_teardown(void **state);
 
 /* An image in both places, as our own upload makes it. */
 void world_image(struct world *w, const char *key, const char *bytes);
+/* The same for other threads than the test's own, which must not fail a test themselves. */
+enum ls_rc world_try_image(struct world *w, const char *key, const char *bytes);
 /* The foreign hand. */
 void world_put(struct world *w, const char *key, const char *bytes);
 void world_delete(struct world *w, const char *key);
@@ -61,6 +63,6 @@ const char *world_keys(struct world *w, const char *product);
 struct ls_sync_opts world_sync_opts(void); /* all kept, no guard */
 /* Sync the last scan; asserts the result. */
 struct ls_sync_totals world_sync(struct world *w, const struct ls_sync_opts *opts, enum ls_rc expected);
-extern struct ls_err world_err; /* of the last call that failed */
+extern _Thread_local struct ls_err world_err; /* of the last call that failed */
 
 #endif
