@@ -38,6 +38,37 @@ static enum ls_rc check_mountpoint(const char *path, struct ls_err *err)
     return LS_OK;
 }
 
+/* Is a filesystem of ours mounted exactly there? Paths in mountinfo have blanks and the like as octal. */
+static bool is_ours(const char *mountpoint)
+{
+    LS_AUTO(ls_free) char *line = NULL;
+    size_t cap = 0;
+    FILE *list = fopen("/proc/self/mountinfo", "re");
+    bool found = false;
+    while (list && !found && getline(&line, &cap, list) > 0) {
+        char *rest = line, *field = NULL;
+        for (int i = 0; i < 5; i++)
+            field = strsep(&rest, " ");
+        if (!field || !rest || !strstr(rest, " - fuse.lockstep "))
+            continue;
+        size_t n = 0;
+        for (const char *at = field; *at; n++) {
+            unsigned code;
+            if (*at == '\\' && sscanf(at + 1, "%3o", &code) == 1) {
+                field[n] = (char)code;
+                at += 4;
+            } else {
+                field[n] = *at++;
+            }
+        }
+        field[n] = '\0';
+        found = strcmp(field, mountpoint) == 0;
+    }
+    if (list)
+        fclose(list);
+    return found;
+}
+
 static enum ls_rc check_device(struct ls_err *err)
 {
     int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
@@ -153,11 +184,9 @@ static enum ls_rc run_background(const struct ls_mount_opts *opts, bool *out_is_
     enum ls_rc rc = ls_session_serve(opts, on_ready, &reporter, &own);
     bool was_up = reporter.fd < 0;
     report(&reporter, &own);
-    if (rc && was_up)
-        ls_mount_log("ended", opts->mountpoint, &own);
     if (err)
         *err = own;
-    return rc;
+    return was_up ? rc : LS_OK; /* what the parent says need not be said twice */
 }
 
 enum ls_rc ls_mount_run(const struct ls_mount_opts *opts, bool *out_is_parent, struct ls_err *err)
@@ -171,6 +200,8 @@ enum ls_rc ls_mount_run(const struct ls_mount_opts *opts, bool *out_is_parent, s
     LS_AUTO(ls_free) char *mountpoint = realpath(opts->mountpoint, NULL);
     if (!mountpoint)
         return ls_err_errno(err, errno, "mount: mountpoint %s", opts->mountpoint);
+    if (is_ours(mountpoint))
+        return ls_err_set(err, LS_BUSY, "mount: %s: lockstep is mounted there already", mountpoint);
     struct ls_mount_opts real = *opts;
     real.mountpoint = mountpoint;
     if (!opts->foreground)

@@ -92,28 +92,28 @@ static const struct fuse_lowlevel_ops operations = {
 /* ---- libfuse's own messages ---- */
 
 static pthread_mutex_t message_lock = PTHREAD_MUTEX_INITIALIZER;
-static char last_message[512]; /* message_lock */
+static char messages[512]; /* message_lock: what it said last; it says one thing in several calls */
 
 /* The format is libfuse's, which is checked there. */
 __attribute__((format(printf, 2, 0))) static void take_message(enum fuse_log_level level, const char *fmt, va_list args)
 {
-    char text[512];
-    vsnprintf(text, sizeof text, fmt, args);
-    text[strcspn(text, "\n")] = '\0';
     if (level >= FUSE_LOG_DEBUG) {
-        fprintf(stderr, "%s\n", text);
+        vfprintf(stderr, fmt, args);
         return;
     }
     LS_LOCK(&message_lock);
-    memcpy(last_message, text, sizeof text);
-    if (level <= FUSE_LOG_ERR)
-        LS_LOG_DEBUG("mount", "libfuse", {"message", ls_v_str(text)});
+    size_t len = strlen(messages);
+    if (len > 0 && messages[len - 1] == '\n')
+        len = 0;
+    vsnprintf(messages + len, sizeof messages - len, fmt, args);
 }
 
 static enum ls_rc fuse_failed(struct ls_err *err, enum ls_rc rc, const char *what)
 {
     LS_LOCK(&message_lock);
-    return ls_err_set(err, rc, "mount: %s: %s", what, last_message[0] ? last_message : "libfuse gives no reason");
+    size_t len = strcspn(messages, "\n");
+    return ls_err_set(err, rc, "mount: %s: %.*s", what, len ? (int)len : 24,
+                      len ? messages : "libfuse gives no reason");
 }
 
 /* ---- signals ---- */
