@@ -223,7 +223,7 @@ int env_stop(struct env *env, int sig)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-void env_open(struct env *env)
+void env_open_unmounted(struct env *env)
 {
     struct sigaction action = {.sa_handler = on_alarm};
     memset(env, 0, sizeof *env);
@@ -239,6 +239,11 @@ void env_open(struct env *env)
     env->faults = mmap(NULL, sizeof *env->faults, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (env->faults == MAP_FAILED)
         die("mmap", NULL);
+}
+
+void env_open(struct env *env)
+{
+    env_open_unmounted(env);
     env_mount(env, NULL);
 }
 
@@ -266,14 +271,18 @@ void env_close(struct env *env)
     current = NULL;
 }
 
-const char *env_path(const struct env *env, const char *path)
+static const char *below(const char *dir, const char *middle, const char *path)
 {
     static char paths[8][1400];
     static unsigned next;
     char *out = paths[next++ % 8];
-    snprintf(out, sizeof paths[0], "%s/%s", env->mnt, path);
+    snprintf(out, sizeof paths[0], "%s%s/%s", dir, middle, path);
     return out;
 }
+
+const char *env_path(const struct env *env, const char *path) { return below(env->mnt, "", path); }
+
+const char *env_bucket_path(const struct env *env, const char *key) { return below(env->dir, "/bucket", key); }
 
 const char *env_sql(const struct env *env, const char *sql)
 {
@@ -300,9 +309,7 @@ const char *env_sql(const struct env *env, const char *sql)
 const char *env_object(const struct env *env, const char *key)
 {
     static char text[65536];
-    char path[1400];
-    snprintf(path, sizeof path, "%s/bucket/%s", env->dir, key);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(env_bucket_path(env, key), O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return NULL;
     ssize_t n = read(fd, text, sizeof text - 1);

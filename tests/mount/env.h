@@ -32,6 +32,8 @@ struct env {
 int env_usable(void);
 /* Make store, catalog and mountpoint (empty), and mount. Ends the test program when that fails. */
 void env_open(struct env *env);
+/* As above without the mount. */
+void env_open_unmounted(struct env *env);
 /* Unmount if it is mounted, remove everything. The server must have ended with status 0. */
 void env_close(struct env *env);
 /* Mount again after env_stop. */
@@ -57,5 +59,7 @@ void env_other_put(struct env_other *other, const char *key, const char *text);
 const char *env_sql(const struct env *env, const char *sql);
 /* What lies at a key in the bucket, in static memory; NULL when nothing does. */
 const char *env_object(const struct env *env, const char *key);
+/* Where a key lies; static, as env_path. */
+const char *env_bucket_path(const struct env *env, const char *key);
 
 #endif

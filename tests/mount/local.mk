@@ -1,5 +1,6 @@
 if HAVE_CMOCKA
-check_PROGRAMS += tests/mount/test_cache tests/mount/test_mount tests/mount/test_nodes tests/mount/test_rules
+check_PROGRAMS += tests/mount/test_cache tests/mount/test_mount tests/mount/test_nodes tests/mount/test_rules \
+	tests/mount/test_stage
 
 MOUNT_TEST_LIBS = libls_mount.la $(TEST_LIBS) $(FUSE_LIBS)
 
@@ -15,4 +16,7 @@ tests_mount_test_nodes_LDADD = $(MOUNT_TEST_LIBS)
 tests_mount_test_rules_SOURCES = tests/mount/test_rules.c
 tests_mount_test_rules_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_mount_test_rules_LDADD = $(MOUNT_TEST_LIBS)
+tests_mount_test_stage_SOURCES = tests/mount/test_stage.c tests/mount/env.c tests/mount/env.h
+tests_mount_test_stage_CPPFLAGS = $(TEST_CPPFLAGS) $(FUSE_CFLAGS)
+tests_mount_test_stage_LDADD = $(MOUNT_TEST_LIBS)
 endif

@@ -562,15 +562,12 @@ static void a_missing_or_foreign_object_is_an_io_error(void **state)
 {
     (void)state;
     struct env_other other;
-    char object[200];
     env_other_open(&env, &other);
     env_other_put(&other, FILE_A, "one");
     env_other_put(&other, DIR_A "/b.jpg", "two");
-    snprintf(object, sizeof object, "%s/bucket/" FILE_A, env.dir);
-    OK(unlink(object));
+    OK(unlink(env_bucket_path(&env, FILE_A)));
     FAILS(open(P(FILE_A), O_RDONLY), EIO);
-    snprintf(object, sizeof object, "%s/bucket/" DIR_A "/b.jpg", env.dir);
-    int fd = open(object, O_WRONLY | O_TRUNC);
+    int fd = open(env_bucket_path(&env, DIR_A "/b.jpg"), O_WRONLY | O_TRUNC);
     OK(fd);
     assert_int_equal(write(fd, "overwritten", 11), 11);
     OK(close(fd));
