@@ -18,7 +18,7 @@ static void set_size(struct stat *st, uint64_t size_bytes)
 {
     st->st_size = (off_t)size_bytes;
     st->st_blocks = (blkcnt_t)((size_bytes + 511) / 512);
-    st->st_blksize = 128 * 1024;
+    st->st_blksize = 131072;
 }
 
 /* What -o uid, gid, umask, fmask and dmask override. */

@@ -265,7 +265,7 @@ void ls_op_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name)
         return;
     }
     enum ls_rc rc = ls_lookup_child(mount, parent, name, &node, &st, &err);
-    if (!rc) {
+    if (!rc && node) {
         struct fuse_entry_param entry;
         ls_lookup_entry(mount, node, &st, &entry);
         if (fuse_reply_entry(req, &entry) != 0)

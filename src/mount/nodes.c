@@ -92,7 +92,7 @@ static void unlink_name(struct ls_nodes *nodes, struct ls_node *node)
 {
     if (!node->linked)
         return;
-    HASH_DELETE(by_name, nodes->by_name, node);
+    HASH_DELETE(by_name, nodes->by_name, node); /* NOLINT(clang-analyzer-core.NullDereference) */
     node->linked = false;
     local_remove(node);
 }
@@ -103,7 +103,7 @@ static void collect(struct ls_nodes *nodes, struct ls_node *node)
     while (node && node->refs == 0 && node->lookups == 0 && node->local == LS_LOCAL_NONE && node != nodes->root) {
         struct ls_node *parent = node->parent;
         unlink_name(nodes, node);
-        HASH_DELETE(by_ino, nodes->by_ino, node);
+        HASH_DELETE(by_ino, nodes->by_ino, node); /* NOLINT(clang-analyzer-core.NullDereference) */
         nodes->count--;
         if (node->file)
             nodes->free_file(node->file);
@@ -420,7 +420,7 @@ unsigned ls_nodes_chain(struct ls_nodes *nodes, struct ls_node *dir, struct ls_n
 enum ls_rc ls_nodes_each_file(struct ls_nodes *nodes, void (*fn)(void *ctx, struct ls_node *node), void *ctx)
 {
     pthread_mutex_lock(&nodes->lock);
-    struct ls_node **list = malloc((nodes->count + 1) * sizeof *list);
+    struct ls_node **list = calloc(nodes->count + 1, sizeof(struct ls_node *)); /* NOLINT(bugprone-sizeof-expression) */
     size_t n = 0;
     if (list) {
         struct ls_node *node, *next;

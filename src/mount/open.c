@@ -233,7 +233,7 @@ static void reply_opened(fuse_req_t req, struct open_state *open, struct fuse_fi
     if (!failed)
         return;
     if (entry)
-        ls_nodes_forget(&mount->nodes, open->node->ino, 1);
+        ls_nodes_forget(&mount->nodes, entry->ino, 1);
     undo_open(mount, open->node, open->flags);
     ls_file_free_handle(file, handle);
     ls_nodes_unref(&mount->nodes, open->node);
@@ -354,7 +354,7 @@ static enum ls_rc stage_new_file(struct creation *make, struct open_state *open,
     struct ls_stage *stage = NULL;
     struct ls_file *file = ls_file_of(mount, make->node);
     enum ls_rc rc = file ? ls_stage_new(mount, &stage, err) : ls_err_nomem(err);
-    if (rc)
+    if (rc || !stage)
         return rc;
     stage->mode = make->mode;
     stage->uid = make->uid;

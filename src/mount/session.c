@@ -94,7 +94,8 @@ static const struct fuse_lowlevel_ops operations = {
 static pthread_mutex_t message_lock = PTHREAD_MUTEX_INITIALIZER;
 static char last_message[512]; /* message_lock */
 
-static void take_message(enum fuse_log_level level, const char *fmt, va_list args)
+/* The format is libfuse's, which is checked there. */
+__attribute__((format(printf, 2, 0))) static void take_message(enum fuse_log_level level, const char *fmt, va_list args)
 {
     char text[512];
     vsnprintf(text, sizeof text, fmt, args);

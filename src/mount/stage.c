@@ -100,6 +100,8 @@ enum ls_rc ls_stage_copy(struct ls_mount *mount, struct ls_content *from, const 
     struct ls_stage *stage = NULL;
     enum ls_rc rc = ls_stage_new(mount, &stage, err);
     struct stat st;
+    if (!stage)
+        return rc;
     if (!rc && fstat(from->fd, &st) != 0)
         rc = ls_err_errno(err, errno, "mount: cannot read the cached bytes of %s", row->key);
     if (!rc)
@@ -344,7 +346,7 @@ enum ls_rc ls_stage_ensure(struct ls_mount *mount, struct ls_node *node, struct 
         rc = ls_fetch_row(mount, row, &content, etag, &size_bytes, err);
     if (!rc)
         rc = ls_stage_copy(mount, content, row, &stage, err);
-    if (!rc) {
+    if (!rc && stage) {
         /* The version that the bytes are of, so that a commit over another one is refused. */
         memcpy(stage->base_etag, row->record.known ? etag : "", row->record.known ? sizeof etag : 1);
         ls_stage_install(mount, node, stage);

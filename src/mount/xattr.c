@@ -13,6 +13,8 @@
 #include "mount/internal.h"
 #include "mount/lookup.h"
 
+#define VALUE_MAX 4096
+
 static const char *const file_names[] = {"user.lockstep.key", "user.lockstep.etag", "user.lockstep.url",
                                          "user.lockstep.variant-id"};
 static const char active_name[] = "user.lockstep.active";
@@ -32,8 +34,7 @@ static bool weight_of(struct ls_mount *mount, struct ls_node *node, char product
     return true;
 }
 
-static enum ls_rc value_of_weight(struct ls_mount *mount, struct ls_node *node, char out[LS_KEY_MAX * 4],
-                                  struct ls_err *err)
+static enum ls_rc value_of_weight(struct ls_mount *mount, struct ls_node *node, char out[VALUE_MAX], struct ls_err *err)
 {
     char product[LS_NAME_MAX + 1], weight[LS_NAME_MAX + 1];
     struct ls_variant variant;
@@ -41,12 +42,12 @@ static enum ls_rc value_of_weight(struct ls_mount *mount, struct ls_node *node, 
         return LS_NOT_FOUND;
     enum ls_rc rc = mount->catalog->ops->variant_get(mount->catalog, NULL, product, weight, &variant, err);
     if (!rc)
-        strcpy(out, variant.is_active ? "1" : "0");
+        snprintf(out, VALUE_MAX, "%s", variant.is_active ? "1" : "0");
     return rc;
 }
 
-static enum ls_rc value_of_file(struct ls_mount *mount, struct ls_node *node, const char *name,
-                                char out[LS_KEY_MAX * 4], struct ls_err *err)
+static enum ls_rc value_of_file(struct ls_mount *mount, struct ls_node *node, const char *name, char out[VALUE_MAX],
+                                struct ls_err *err)
 {
     char path[LS_PATH_MAX];
     struct ls_image_page page = {0};
@@ -63,7 +64,7 @@ static enum ls_rc value_of_file(struct ls_mount *mount, struct ls_node *node, co
         if (strcmp(name, file_names[i]) == 0)
             value = values[i];
     if (value)
-        snprintf(out, LS_KEY_MAX * 4, "%s", value);
+        snprintf(out, VALUE_MAX, "%s", value);
     ls_image_page_dispose(&page);
     return value ? LS_OK : LS_NOT_FOUND;
 }
@@ -82,7 +83,7 @@ static void reply_bytes(fuse_req_t req, const char *data, size_t len, size_t siz
 void ls_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
     struct ls_mount *mount = ls_mount_of(req);
-    char value[LS_KEY_MAX * 4];
+    char value[VALUE_MAX];
     /* The kernel asks for security.capability at each write. */
     if (strncmp(name, "user.lockstep.", 14) != 0) {
         fuse_reply_err(req, ENODATA);
@@ -106,7 +107,7 @@ void ls_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
     struct ls_mount *mount = ls_mount_of(req);
     struct ls_node *node = ls_nodes_get(&mount->nodes, ino);
-    char list[256], value[LS_KEY_MAX * 4];
+    char list[256], value[VALUE_MAX];
     size_t len = 0;
     struct ls_err err = LS_ERR_INIT;
     if (node && node->is_dir && value_of_weight(mount, node, value, &err) == LS_OK) {

@@ -1,6 +1,8 @@
 if HAVE_CMOCKA
 check_PROGRAMS += \
-	tests/engine/test_crash \
+	tests/engine/test_crash_bytes \
+	tests/engine/test_crash_mend \
+	tests/engine/test_crash_rename \
 	tests/engine/test_folder \
 	tests/engine/test_mend \
 	tests/engine/test_put \
@@ -11,9 +13,15 @@ check_PROGRAMS += \
 
 ENGINE_WORLD = tests/engine/world.c tests/engine/world.h
 
-tests_engine_test_crash_SOURCES = tests/engine/test_crash.c $(ENGINE_WORLD)
-tests_engine_test_crash_CPPFLAGS = $(TEST_CPPFLAGS)
-tests_engine_test_crash_LDADD = $(TEST_LIBS)
+tests_engine_test_crash_bytes_SOURCES = tests/engine/test_crash.c $(ENGINE_WORLD)
+tests_engine_test_crash_bytes_CPPFLAGS = $(TEST_CPPFLAGS) -DCRASH_PART=1
+tests_engine_test_crash_bytes_LDADD = $(TEST_LIBS)
+tests_engine_test_crash_rename_SOURCES = tests/engine/test_crash.c $(ENGINE_WORLD)
+tests_engine_test_crash_rename_CPPFLAGS = $(TEST_CPPFLAGS) -DCRASH_PART=2
+tests_engine_test_crash_rename_LDADD = $(TEST_LIBS)
+tests_engine_test_crash_mend_SOURCES = tests/engine/test_crash.c $(ENGINE_WORLD)
+tests_engine_test_crash_mend_CPPFLAGS = $(TEST_CPPFLAGS) -DCRASH_PART=3
+tests_engine_test_crash_mend_LDADD = $(TEST_LIBS)
 tests_engine_test_folder_SOURCES = tests/engine/test_folder.c $(ENGINE_WORLD)
 tests_engine_test_folder_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_engine_test_folder_LDADD = $(TEST_LIBS)

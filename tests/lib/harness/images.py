@@ -33,6 +33,9 @@ def make_tree(root: Path, product: str, weight: str, count: int, mtime: int = 1_
         path.write_bytes(png(key, side=4 + i % 9))
         os.utime(path, (mtime + i, mtime + i))
         keys.append(key)
+    for folder in [root / "products", *(root / "products").rglob("*/")]:
+        if folder.is_dir():
+            os.utime(folder, (mtime - 100, mtime - 100))
     return keys
 
 
