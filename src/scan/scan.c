@@ -85,9 +85,6 @@ static enum ls_rc merge_ranges(struct ls_scan *scan, const struct ls_scan_opts *
 {
     uint64_t total = 0;
     struct ls_workers *pool = NULL;
-    LS_AUTO(ls_free) struct crew_job *jobs = calloc(ranges->n + 1, sizeof *jobs);
-    if (!jobs)
-        return ls_err_nomem(err);
     enum ls_rc rc = LS_OK;
     if (opts->progress && !scan->scoped)
         rc = scan->cat->ops->image_count(scan->cat, "", NULL, &total, NULL, err);
@@ -95,6 +92,11 @@ static enum ls_rc merge_ranges(struct ls_scan *scan, const struct ls_scan_opts *
         rc = ls_workers_new("ls-scan", width, &pool, err);
     if (rc)
         return rc;
+    LS_AUTO(ls_free) struct crew_job *jobs = calloc(ranges->n + 1, sizeof *jobs);
+    if (!jobs) {
+        ls_workers_free(pool);
+        return ls_err_nomem(err);
+    }
     struct crew crew = {.scan = scan, .left = ranges->n};
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
