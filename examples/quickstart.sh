@@ -132,7 +132,7 @@ both_sides
 run lockstep scan --grace=0s
 
 step "What happened stands in the audit trail"
-run lockstep log
+run lockstep log -n 12
 
 step "Unmount; the bucket is a plain directory of images, the catalog a plain SQLite file"
 run fusermount3 -u mnt
