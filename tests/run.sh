@@ -17,7 +17,7 @@ export ROOT
 
 # name  deadline in seconds  what it shows
 SUITES='
-lint        420  clang-format, clang-tidy, cppcheck, shellcheck and ruff find nothing
+lint        900  clang-format, clang-tidy, cppcheck, shellcheck and ruff find nothing
 unit        480  gcc build with -Werror; make check: every cmocka test, the stores contract on a real MinIO among them
 clang       240  clang build with -Werror: no warning
 e2e         900  the main job, drift, scan during work, guards, trash, variants, CLI, on both stores, by an outside oracle

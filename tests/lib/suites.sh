@@ -69,7 +69,7 @@ tidy() {
     flags="-std=gnu17 -Isrc -Iinclude -I$LOCKSTEP_TEST_BUILD/clang -include config.h $(pkg-config --cflags fuse3)"
     export flags
     # shellcheck disable=SC2016 # the inner shell expands it
-    c_sources | grep '^src/.*\.c$' | timeout -k 5 350 xargs -P "$JOBS" -n 3 \
+    c_sources | grep '^src/.*\.c$' | timeout -k 5 700 xargs -P "$JOBS" -n 3 \
         sh -c 'clang-tidy --quiet "$@" -- $flags 2>&1' clang-tidy >"$WORK/logs/clang-tidy.log" || {
         grep -v ' warnings\? .*generated\.$' "$WORK/logs/clang-tidy.log" | tail -n 200
         return 1
