@@ -115,6 +115,8 @@ enum ls_rc ls_attr_file(struct ls_mount *mount, struct ls_node *node, const stru
         return LS_OK;
     }
     LS_LOCK(&file->lock);
+    if (ls_file_given_up(file))
+        return LS_CONFLICT;
     if (file->stage && (file->stage->dirty || local != LS_LOCAL_NONE)) {
         ls_attr_stage(mount, file->stage, out);
     } else if (!row) {

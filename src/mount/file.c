@@ -14,6 +14,7 @@
 
 #include "base/auto.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "mount/names.h"
 
 /* ---- tasks about a file ---- */
@@ -158,12 +159,23 @@ static bool change_at_once(fuse_req_t req, struct ls_node *node, const struct ch
     return staged;
 }
 
+/* Note whether a handle's close has told of a failure. */
+static void give_up(struct ls_mount *mount, struct ls_handle *handle, bool given_up)
+{
+    struct ls_file *file = ls_file_peek(mount, handle->node);
+    LS_LOCK(&file->lock);
+    file->given_up += given_up;
+    file->given_up -= handle->given_up;
+    handle->given_up = given_up;
+}
+
 static void change_file(fuse_req_t req, struct ls_handle *handle, const struct change *change)
 {
     struct ls_mount *mount = ls_mount_of(req);
     struct ls_node *node = handle->node;
     if (ls_mount_refuse(req))
         return;
+    give_up(mount, handle, false); /* what was closed was a duplicate */
     ls_nodes_ref(&mount->nodes, node);
     if (!change_at_once(req, node, change)) {
         struct change_task *later = ls_file_task_new(mount, req, node, sizeof *later + change->size, run_change);
@@ -207,9 +219,15 @@ bool ls_file_is_dirty(struct ls_mount *mount, struct ls_node *node)
            ls_nodes_linked(&mount->nodes, node);
 }
 
+struct commit_task {
+    struct ls_file_task file;
+    struct ls_handle *handle; /* that is being closed; NULL: none is */
+};
+
 static void run_commit(struct ls_task *task)
 {
-    struct ls_node *node = ((struct ls_file_task *)task)->node;
+    struct commit_task *commit = (struct commit_task *)task;
+    struct ls_node *node = commit->file.node;
     struct ls_err err = LS_ERR_INIT;
     enum ls_rc rc = ls_stage_commit_own(task->mount, node, &err);
     if (rc) {
@@ -218,42 +236,67 @@ static void run_commit(struct ls_task *task)
             path[0] = '\0';
         ls_mount_log("commit-failed", path, &err);
     }
+    if (commit->handle)
+        give_up(task->mount, commit->handle, rc != LS_OK);
     if (task->req)
         fuse_reply_err(task->req, ls_mount_errno(LS_CALL_COMMIT, rc));
     else
         (void)ls_stage_settle(task->mount, node);
 }
 
+static void commit_async(struct ls_mount *mount, fuse_req_t req, struct ls_node *node, struct ls_handle *closing)
+{
+    struct commit_task *commit = ls_file_task_new(mount, req, node, sizeof *commit, run_commit);
+    if (commit) {
+        commit->handle = closing;
+        ls_task_start(&commit->file.task);
+    } else if (req) {
+        fuse_reply_err(req, ENOMEM);
+    }
+}
+
 void ls_file_commit_async(struct ls_mount *mount, fuse_req_t req, struct ls_node *node)
 {
-    struct ls_file_task *file = ls_file_task_new(mount, req, node, sizeof *file, run_commit);
-    if (file)
-        ls_task_start(&file->task);
-    else if (req)
-        fuse_reply_err(req, ENOMEM);
+    commit_async(mount, req, node, NULL);
+}
+
+/* The errno of losing what a file holds whose name means another version now; 0 when nothing is lost. */
+static int lost(struct ls_mount *mount, struct ls_node *node)
+{
+    struct ls_file *file = ls_file_peek(mount, node);
+    LS_LOCK(&file->lock);
+    return file->stage && file->stage->dirty ? file->orphan_errno : 0;
+}
+
+/* flush (closing) and fsync. */
+static void commit_handle(fuse_req_t req, struct ls_handle *handle, bool closing)
+{
+    struct ls_mount *mount = ls_mount_of(req);
+    int sys_errno = handle->writable ? lost(mount, handle->node) : 0;
+    if (sys_errno) {
+        char name[256];
+        ls_nodes_unref(&mount->nodes, ls_nodes_parent(&mount->nodes, handle->node, name));
+        LS_LOG_ERROR("mount", "superseded", {"name", ls_v_str(name)},
+                     {"error", ls_v_str("the name means another version now: what was written is not kept")});
+        fuse_reply_err(req, sys_errno);
+    } else if ((handle->writable || !closing) && ls_file_is_dirty(mount, handle->node)) {
+        commit_async(mount, req, handle->node, closing ? handle : NULL);
+    } else {
+        fuse_reply_err(req, 0);
+    }
 }
 
 void ls_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     (void)ino;
-    struct ls_mount *mount = ls_mount_of(req);
-    struct ls_handle *handle = ls_handle_of(fi);
-    if (handle->writable && ls_file_is_dirty(mount, handle->node))
-        ls_file_commit_async(mount, req, handle->node);
-    else
-        fuse_reply_err(req, 0);
+    commit_handle(req, ls_handle_of(fi), true);
 }
 
 void ls_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
     (void)ino;
     (void)datasync;
-    struct ls_mount *mount = ls_mount_of(req);
-    struct ls_handle *handle = ls_handle_of(fi);
-    if (ls_file_is_dirty(mount, handle->node))
-        ls_file_commit_async(mount, req, handle->node);
-    else
-        fuse_reply_err(req, 0);
+    commit_handle(req, ls_handle_of(fi), false);
 }
 
 void ls_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -267,6 +310,7 @@ void ls_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     file->handles--;
     if ((handle->flags & O_ACCMODE) != O_RDONLY)
         file->writers--;
+    file->given_up -= handle->given_up;
     pthread_mutex_unlock(&file->lock);
     ls_file_free_handle(file, handle);
     fuse_reply_err(req, 0);

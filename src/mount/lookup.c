@@ -128,7 +128,7 @@ enum ls_rc ls_lookup_row(struct ls_mount *mount, struct ls_node *parent, const c
             return LS_OK;
         }
         if (rc == LS_CONFLICT)
-            ls_nodes_detach(&mount->nodes, node);
+            ls_file_orphan(mount, node);
         ls_nodes_unref(&mount->nodes, node);
         if (rc != LS_CONFLICT)
             return rc;
@@ -207,7 +207,7 @@ static enum ls_rc lookup_linked_file(struct ls_mount *mount, struct ls_node *nod
         if (rc == LS_CONFLICT) {
             char name[256];
             struct ls_node *parent = ls_nodes_parent(&mount->nodes, node, name);
-            ls_nodes_detach(&mount->nodes, node);
+            ls_file_orphan(mount, node);
             ls_mount_notify_entry(mount, parent->ino, name);
             ls_nodes_unref(&mount->nodes, parent);
             return lookup_nameless(mount, node, out_st);

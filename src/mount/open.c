@@ -103,6 +103,8 @@ static enum attempt first_handle(struct open_state *open, struct ls_file *file, 
             content = ls_cache_find(open->mount->cache, row->key, etag, size_bytes);
         if (!content)
             return NEEDS_BYTES;
+        /* The last handle is gone, but its release has not settled the file yet. */
+        ls_content_unref(file->content);
         file->content = content;
         file->content_size_bytes = size_bytes;
     } else {
@@ -128,6 +130,8 @@ static enum attempt open_row(struct open_state *open, struct ls_file *file, cons
     enum ls_local local = ls_nodes_local(&open->mount->nodes, open->node);
     if (local == LS_LOCAL_WHITEOUT)
         return fail(open, ENOENT);
+    if (ls_file_given_up(file))
+        return fail(open, ESTALE);
     if (file->stage && (file->stage->dirty || local != LS_LOCAL_NONE))
         return open_local(open, file);
     bool moved = atomic_load(&open->mount->changes) != seen_changes;

@@ -58,6 +58,16 @@ void ls_file_free_handle(struct ls_file *file, struct ls_handle *handle)
     free(handle);
 }
 
+void ls_file_orphan(struct ls_mount *mount, struct ls_node *node)
+{
+    struct ls_file *file = ls_file_peek(mount, node);
+    if (file) {
+        LS_LOCK(&file->lock);
+        file->orphan_errno = file->stage && file->stage->failed ? EIO : EBUSY;
+    }
+    ls_nodes_detach(&mount->nodes, node);
+}
+
 void ls_file_free(struct ls_file *file)
 {
     if (!file)
@@ -185,7 +195,8 @@ enum ls_rc ls_stage_commit(struct ls_mount *mount, struct ls_node *node, const s
     enum ls_rc rc = ls_engine_put(mount->engine, &put, &page, err);
     LS_LOCK(&file->lock);
     struct ls_stage *stage = file->stage;
-    stage->failed = rc != LS_OK;
+    /* A failed rename leaves the file as it was; a failed close gives it up. */
+    stage->failed = rc != LS_OK && !commit->any;
     if (!rc && page.n == 1) {
         stage->dirty = false;
         stage->has_row = true;
@@ -240,8 +251,10 @@ static bool settle_locked(struct ls_mount *mount, struct ls_node *node, struct l
     char path[LS_PATH_MAX];
     if (linked && !stage->dirty && ls_nodes_path(&mount->nodes, node, path))
         ls_cache_adopt(mount->cache, path, stage->base_etag, stage->content->fd);
-    if (stage->dirty)
-        file->etag_known = false; /* the kernel's pages are of bytes that never were */
+    if (stage->dirty) { /* what the kernel has cached is of a version that never was: it equals no other */
+        snprintf(file->etag, sizeof file->etag, "?");
+        file->etag_known = true;
+    }
     file->stage = NULL;
     *out_drop = stage;
     if (linked && local == LS_LOCAL_PENDING) {
@@ -329,7 +342,8 @@ enum ls_rc ls_stage_ensure(struct ls_mount *mount, struct ls_node *node, struct 
         LS_LOCK(&file->lock);
         if (file->stage)
             return LS_OK;
-        content = ls_content_ref(file->content);
+        /* Without a handle it is what a release is about to settle, of whatever version. */
+        content = file->handles > 0 ? ls_content_ref(file->content) : NULL;
         row_of_last(file, &last);
         memcpy(etag, file->etag, sizeof etag);
     }

@@ -34,6 +34,7 @@ struct ls_handle {
     struct ls_node *node; /* const, as the next two; with a reference */
     int flags;
     bool writable;                 /* closing it commits */
+    bool given_up;                 /* ls_file.lock: its close has told of a failure, nothing was written since */
     struct ls_handle *next, *prev; /* of the file's; ls_file.lock */
 };
 
@@ -42,6 +43,8 @@ struct ls_file {
     unsigned handles;           /* lock, as all below */
     struct ls_handle *open;     /* freed with the file when the kernel never released them */
     unsigned writers;           /* of them: opened for writing */
+    unsigned given_up;          /* of them: see struct ls_handle */
+    int orphan_errno;           /* not 0: its name means another version now; what closing it dirty returns */
     struct ls_content *content; /* of version etag; NULL while nobody has it open */
     uint64_t content_size_bytes;
     struct ls_stage *stage;
@@ -55,6 +58,14 @@ struct ls_file *ls_file_of(struct ls_mount *mount, struct ls_node *node);
 /* As above, but NULL when there is none yet. */
 struct ls_file *ls_file_peek(struct ls_mount *mount, struct ls_node *node);
 void ls_file_free(struct ls_file *file);
+/* Take the name of a file away because it now means another version than its handles have. */
+void ls_file_orphan(struct ls_mount *mount, struct ls_node *node);
+/* Has every handle's close told that the bytes could not be committed? The kernel releases the handles a little later;
+ * until then nobody else may see the file. lock is held. */
+static inline bool ls_file_given_up(const struct ls_file *file)
+{
+    return file->stage && file->stage->dirty && file->stage->failed && file->given_up == file->handles;
+}
 void ls_file_link_handle(struct ls_file *file, struct ls_handle *handle);
 /* Take it out and free it; its reference on the node is the caller's then. */
 void ls_file_free_handle(struct ls_file *file, struct ls_handle *handle);

@@ -460,6 +460,20 @@ static void a_scratch_file_becomes_one_put(void **state)
     assert_rows(1);
 }
 
+static void a_scratch_file_survives_a_failed_rename(void **state)
+{
+    (void)state;
+    write_file(P(FILE_A), "old");
+    write_file(P(FILE_A ".part"), "new");
+    atomic_store(&env.faults->put, LS_IO);
+    FAILS(rename(P(FILE_A ".part"), P(FILE_A)), EIO);
+    assert_string_equal(read_file(P(FILE_A ".part")), "new");
+    assert_string_equal(read_file(P(FILE_A)), "old");
+    atomic_store(&env.faults->put, 0);
+    OK(rename(P(FILE_A ".part"), P(FILE_A)));
+    assert_string_equal(read_file(P(FILE_A)), "new");
+}
+
 static void an_editor_with_a_backup_replaces_and_loses_nothing(void **state)
 {
     (void)state;
@@ -540,6 +554,29 @@ static void an_open_sees_what_another_program_has_committed(void **state)
     env_other_close(&other);
 }
 
+static void a_write_to_a_version_that_was_replaced_is_told_at_close(void **state)
+{
+    (void)state;
+    struct env_other other;
+    struct stat st;
+    env_other_open(&env, &other);
+    write_file(P(FILE_A), "one");
+    int fd = open(P(FILE_A), O_RDWR), late = open(P(FILE_A), O_RDWR);
+    OK(fd);
+    OK(late);
+    env_other_put(&other, FILE_A, "theirs");
+    assert_string_equal(read_file(P(FILE_A)), "theirs"); /* the name means another file now */
+    OK(fstat(fd, &st));
+    assert_int_equal(st.st_size, 3);
+    assert_int_equal(pwrite(fd, "mine", 4, 0), 4);
+    FAILS(fsync(fd), EBUSY);
+    FAILS(close(fd), EBUSY);
+    FAILS(close(late), EBUSY); /* one file, one loss */
+    assert_string_equal(read_file(P(FILE_A)), "theirs");
+    assert_string_equal(env_object(&env, FILE_A), "theirs");
+    env_other_close(&other);
+}
+
 static void a_commit_over_somebody_elses_is_refused(void **state)
 {
     (void)state;
@@ -586,16 +623,49 @@ static void a_failed_commit_is_told_at_close_and_leaves_the_old(void **state)
     OK(fd);
     assert_int_equal(write(fd, "new", 3), 3);
     FAILS(close(fd), EIO);
+    assert_string_equal(read_file(P(FILE_A)), "old"); /* at once */
     fd = open(P(DIR_A "/n.jpg"), O_WRONLY | O_CREAT, 0644);
     OK(fd);
     FAILS(fsync(fd), EIO);
     FAILS(close(fd), EIO);
     assert_true(atomic_load(&env.faults->fired) >= 3);
+    FAILS(open(P(DIR_A "/n.jpg"), O_RDONLY), ENOENT);
+    int copy = open(P(DIR_A "/m.jpg"), O_WRONLY | O_CREAT, 0644);
+    OK(copy);
+    assert_int_equal(write(copy, "kept", 4), 4);
+    fd = dup(copy);
+    FAILS(close(fd), EIO);
     atomic_store(&env.faults->put, 0);
+    OK(close(copy)); /* the other descriptor tries again, and that succeeds */
+    assert_string_equal(env_object(&env, DIR_A "/m.jpg"), "kept");
+    OK(unlink(P(DIR_A "/m.jpg")));
     assert_string_equal(read_file(P(FILE_A)), "old");
     assert_rows(1);
     write_file(P(FILE_A), "new"); /* and it has recovered */
     assert_string_equal(env_object(&env, FILE_A), "new");
+}
+
+static void reopening_while_a_close_settles_leaks_nothing(void **state)
+{
+    (void)state;
+    write_file(P(FILE_A), "x");
+    /* The kernel releases a handle after close has returned: an open may meet it half done. */
+    pid_t pids[3];
+    for (int i = 0; i < 3; i++) {
+        pids[i] = fork();
+        for (int k = 0; pids[i] == 0 && k < 1500; k++) {
+            int fd = open(P(FILE_A), O_RDONLY);
+            if (fd < 0 || close(fd) != 0)
+                _exit(1);
+        }
+        if (pids[i] == 0)
+            _exit(0);
+    }
+    for (int i = 0; i < 3; i++) {
+        int status;
+        OK(waitpid(pids[i], &status, 0));
+        assert_int_equal(status, 0);
+    }
 }
 
 static void looking_around_never_asks_the_store(void **state)
@@ -722,13 +792,16 @@ int main(void)
         T(an_open_file_goes_on_under_its_new_name),
         T(moving_a_weight_moves_its_rows),
         T(a_scratch_file_becomes_one_put),
+        T(a_scratch_file_survives_a_failed_rename),
         T(an_editor_with_a_backup_replaces_and_loses_nothing),
         T(a_backup_that_moves_on_takes_its_row_along),
         T(a_hidden_row_is_back_after_a_kill),
         T(an_open_sees_what_another_program_has_committed),
+        T(a_write_to_a_version_that_was_replaced_is_told_at_close),
         T(a_commit_over_somebody_elses_is_refused),
         T(a_missing_or_foreign_object_is_an_io_error),
         T(a_failed_commit_is_told_at_close_and_leaves_the_old),
+        T(reopening_while_a_close_settles_leaks_nothing),
         T(looking_around_never_asks_the_store),
         T(extended_attributes_tell_and_switch),
         T(sigterm_commits_what_is_open),
