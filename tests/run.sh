@@ -26,7 +26,7 @@ faults      420  lying, slow, dead stores; lost answers; wrong credentials; lock
 asan        900  AddressSanitizer and UBSan: unit tests and mount tests
 tsan        900  ThreadSanitizer: unit tests and mount tests
 valgrind    300  mount, work, unmount under memcheck: no leak
-scan        480  100,000 objects on MinIO against the fastest plain client; flat memory
+scan        720  100,000 objects on MinIO against the fastest plain client; flat memory
 dist        540  make distcheck; make install DESTDIR
 quickstart  240  examples/quickstart.sh from start to end
 '

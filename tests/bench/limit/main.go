@@ -77,7 +77,7 @@ func list(client *minio.Client, bucket, start, end string) int {
 	defer cancel()
 	n := 0
 	for object := range client.ListObjects(ctx, bucket,
-		minio.ListObjectsOptions{Recursive: true, StartAfter: start, MaxKeys: 1000}) {
+		minio.ListObjectsOptions{Prefix: "products/", Recursive: true, StartAfter: start, MaxKeys: 1000}) {
 		check(object.Err)
 		if end != "" && object.Key > end {
 			break
