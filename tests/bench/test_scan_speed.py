@@ -31,9 +31,9 @@ def limit(*words) -> float:
 
 def timed_scan(lockstep, *words) -> float:
     begin = time.monotonic()
-    found = lockstep.json("scan", "--json", "--grace=0s", *words, check=0, timeout=200)
+    done = lockstep.run("scan", "--grace=0s", *words, check=0, timeout=200)
     took = time.monotonic() - begin
-    assert found["complete"] is True
+    assert f"{OBJECTS} synced, 0 orphaned, 0 missing" in done.stdout
     return took
 
 
@@ -50,10 +50,15 @@ def test_a_scan_takes_at_most_1_3_times_the_fastest_listing(lockstep_minio, mini
     assert found["syncedFiles"] == found["totalImages"] == OBJECTS
 
     listings, ranges, scans = [], [], []
-    for _ in range(RUNS):
+    for turn in range(RUNS):
+        # The server gets slower with each listing it has cached: who comes first alternates.
+        steps = [
+            lambda: ranges.append(limit("ranges", bucket, OBJECTS, 4)),
+            lambda: scans.append(timed_scan(lockstep)),
+        ]
+        for step in steps if turn % 2 == 0 else reversed(steps):
+            step()
         listings.append(limit("list", bucket, OBJECTS))
-        ranges.append(limit("ranges", bucket, OBJECTS, 4))
-        scans.append(timed_scan(lockstep))
     ceiling = min(statistics.median(listings), statistics.median(ranges))
     scan = statistics.median(scans)
     text = (
