@@ -59,15 +59,15 @@ def test_a_scan_takes_at_most_1_3_times_the_fastest_listing(lockstep_minio, mini
         for step in steps if turn % 2 == 0 else reversed(steps):
             step()
         listings.append(limit("list", bucket, OBJECTS))
-    ceiling = min(statistics.median(listings), statistics.median(ranges))
-    scan = statistics.median(scans)
+    # Pairs of one turn: the machine and the server drift from turn to turn.
+    ratio = statistics.median(s / min(pair) for s, *pair in zip(scans, listings, ranges, strict=True))
     text = (
         f"{OBJECTS} objects: put {put:.1f} s, list {listings}, ranges {ranges}, "
-        f"scan {[round(took, 3) for took in scans]}: {scan / ceiling:.2f} times the ceiling of {ceiling:.2f} s"
+        f"scan {[round(took, 3) for took in scans]}: {ratio:.2f} times the fastest of its turn"
     )
     print(text)
     record_property("scan", text)
-    assert scan <= RATIO * ceiling, text
+    assert ratio <= RATIO, text
 
 
 # --- memory
