@@ -15,10 +15,19 @@ import pytest
 from harness.backends import FileBackend, MinioBackend
 from harness.program import Lockstep
 
+LONG = os.environ.get("LOCKSTEP_TESTS_LONG") == "1"
+
 
 def pytest_configure(config):
     # A hung test must not take the others along; sanitizers and valgrind get more time.
-    config.option.timeout = 150 * float(os.environ.get("LOCKSTEP_TEST_SLOW", "1"))
+    config.option.timeout = 150 * float(os.environ.get("LOCKSTEP_TEST_SLOW", "1")) * (100 if LONG else 1)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Tests marked `long` belong to the long form only: they are no part of the normal one, so not skipped in it."""
+    left_out = [] if LONG else [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")

@@ -23,28 +23,33 @@ clang       240  clang build with -Werror: no warning
 e2e         900  the main job, drift, scan during work, guards, trash, variants, CLI, on both stores, by an outside oracle
 crash       900  SIGKILL at each fail point of each operation, and again in the recovery; the oracle checks the invariants
 faults      420  lying, slow, dead stores; lost answers; wrong credentials; locked and full catalogs
+posix       600  suites of others through the mount, on both stores: pjdfstest, rename rules, fsx, fio, stress-ng, bonnie++, rsync, git
 asan        900  AddressSanitizer and UBSan: unit tests and mount tests
 tsan        900  ThreadSanitizer: unit tests and mount tests
 valgrind    300  mount, work, unmount under memcheck: no leak
 scan        720  100,000 objects on MinIO against the fastest plain client; flat memory
 dist        540  make distcheck; make install DESTDIR
 quickstart  240  examples/quickstart.sh from start to end
+mount       900  every test that works through a mount; only when named: its parts are in e2e, faults and posix
 '
-GLOBAL_DEADLINE=${LOCKSTEP_TEST_DEADLINE:-3000}
+GLOBAL_DEADLINE=${LOCKSTEP_TEST_DEADLINE:-4800}
+ONLY_WHEN_NAMED=' mount '
+LONG_FACTOR=20 # what --long multiplies the deadlines with
 
 usage() {
     cat <<EOF
-usage: tests/run.sh [--list] [--help] [--keep] [--no-install] [SUITE…]
+usage: tests/run.sh [--list] [--help] [--keep] [--no-install] [--long] [SUITE…]
 
   --list        list the suites and what each shows
   --keep        keep the work folder (logs of every suite) also when all passed
   --no-install  do not look for missing packages
-Without a SUITE all of them run. Folders: \$LOCKSTEP_TEST_BUILD for builds (default ./build-tests),
+  --long        the long form of the suites that have one (fsx, fio, stress-ng, bonnie++ and others): hours
+Without a SUITE all of them run but those that say otherwise. Folders: \$LOCKSTEP_TEST_BUILD for builds (default ./build-tests),
 \$LOCKSTEP_TEST_CACHE for downloads (default ~/.cache/lockstep-tests).
 EOF
 }
 
-keep=0 install=1 wanted=()
+keep=0 install=1 long=0 wanted=()
 while [ $# -gt 0 ]; do
     case $1 in
     --list)
@@ -57,6 +62,7 @@ while [ $# -gt 0 ]; do
         ;;
     --keep) keep=1 ;;
     --no-install) install=0 ;;
+    --long) long=1 ;;
     -*)
         usage >&2
         exit 64
@@ -81,7 +87,11 @@ export WORK LOCKSTEP_TEST_RUN
 export LOCKSTEP_TEST_BUILD=${LOCKSTEP_TEST_BUILD:-$ROOT/build-tests}
 export LOCKSTEP_TEST_CACHE=${LOCKSTEP_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lockstep-tests}
 export TMPDIR=$WORK/tmp
-unset LOCKSTEP_CONFIG MAKEFLAGS AWS_PROFILE AWS_SESSION_TOKEN
+unset LOCKSTEP_CONFIG MAKEFLAGS AWS_PROFILE AWS_SESSION_TOKEN LOCKSTEP_TESTS_LONG
+if [ "$long" = 1 ]; then
+    export LOCKSTEP_TESTS_LONG=1
+    GLOBAL_DEADLINE=$((GLOBAL_DEADLINE * LONG_FACTOR))
+fi
 failed_any=1
 
 # shellcheck disable=SC2317 # the trap calls it
@@ -103,7 +113,7 @@ trap 'exit 143' TERM HUP
 SECONDS=0
 if [ "$install" = 1 ]; then
     # shellcheck disable=SC2016 # the inner shell expands it
-    timeout -k 10 900 bash -c '. "$ROOT/tests/lib/install.sh"; install_all' </dev/null || {
+    timeout -k 10 1500 bash -c '. "$ROOT/tests/lib/install.sh"; install_all' </dev/null || {
         echo "tests/run.sh: installing what is missing failed" >&2
         echo "0 passed, 1 failed"
         exit 1
@@ -123,7 +133,10 @@ while read -r name limit _; do
     [ -n "$name" ] || continue
     if [ ${#wanted[@]} -gt 0 ]; then
         case " ${wanted[*]} " in *" $name "*) ;; *) continue ;; esac
+    else
+        case $ONLY_WHEN_NAMED in *" $name "*) continue ;; esac
     fi
+    if [ "$long" = 1 ]; then limit=$((limit * LONG_FACTOR)); fi
     left=$((GLOBAL_DEADLINE - SECONDS))
     if [ "$left" -lt 20 ]; then
         echo "== $name: not run, the whole run reached its deadline of ${GLOBAL_DEADLINE}s"

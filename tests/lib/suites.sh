@@ -116,6 +116,16 @@ suite_faults() {
     pytests gcc -n 4 tests/e2e/faults
 }
 
+suite_posix() {
+    build gcc
+    pytests gcc -n 3 tests/posix
+}
+
+suite_mount() {
+    build gcc
+    pytests gcc -n 3 -m mount tests/e2e tests/posix
+}
+
 sanitized() { # NAME LIST
     must "build with -fsanitize=$2" build "$1" --enable-sanitizers="$2"
     unit_tests "$1"

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running other people's programs in a test, and how much they do in the normal and in the long form."""
+
+import os
+import subprocess
+
+LONG = os.environ.get("LOCKSTEP_TESTS_LONG") == "1"
+
+
+def sized(normal, long):
+    """The size of a test in the normal and in the long form."""
+    return long if LONG else normal
+
+
+def tool(*words, timeout, cwd=None, env=None, check=0) -> str:
+    """Run somebody else's program to the end; its output is the message when its status is not `check`."""
+    done = subprocess.run(
+        [str(word) for word in words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=timeout,
+        cwd=cwd,
+        env=None if env is None else os.environ | env,
+    )
+    text = done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
+    assert done.returncode == check, f"{' '.join(map(str, words))}: status {done.returncode}\n{text[-6000:]}"
+    return text
