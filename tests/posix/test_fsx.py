@@ -13,7 +13,7 @@ from harness.tools import sized, tool
 
 pytestmark = pytest.mark.mount
 
-# (seed, operations, msync after each write through a mapping). An msync is a commit to store and catalog: these are slow.
+# (seed, operations, msync after each write through a mapping); an msync is a commit to both sides: these are slow.
 RUNS = sized(
     [(1, 10_000, False), (2, 10_000, False), (3, 500, True)],
     [*((seed, 1_000_000, False) for seed in range(1, 6)), (6, 20_000, True)],

@@ -9,6 +9,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from .tools import sized
+
 
 def mounted(path: Path) -> bool:
     with open("/proc/self/mountinfo") as lines:
@@ -32,7 +34,7 @@ class Mount:
         self.products = self.path / "products"
         self.log = lockstep.folder / f"mount{len(lockstep.mounts)}.log"
         self.process: subprocess.Popen | None = None
-        self.limit_s = 100 * float(os.environ.get("LOCKSTEP_TEST_SLOW", "1"))
+        self.limit_s = 100 * float(os.environ.get("LOCKSTEP_TEST_SLOW", "1")) * sized(1, 100)
         self.watchdog: threading.Timer | None = None
         self.fired = False
         self.expect_death = False
