@@ -264,7 +264,11 @@ struct ls_catalog_ops {
     /* -- transactions -- */
     /* Waits for other writers up to the busy timeout, then LS_BUSY. */
     enum ls_rc (*begin)(struct ls_catalog *cat, struct ls_tx **out_tx, struct ls_err *err);
-    /* Durable when LS_OK. Ends and frees tx in every case. LS_OUTCOME_UNKNOWN: the intent's row decides. */
+    /* As begin, for a step that may be repeated: its commit does not wait for the disk. The death of the process loses
+     * nothing; that of the machine may lose it, but never without all that was committed after it. */
+    enum ls_rc (*begin_relaxed)(struct ls_catalog *cat, struct ls_tx **out_tx, struct ls_err *err);
+    /* Durable when LS_OK (but see begin_relaxed). Ends and frees tx in every case. LS_OUTCOME_UNKNOWN: the intent's row
+     * decides. */
     enum ls_rc (*commit)(struct ls_tx *tx, struct ls_err *err);
     void (*rollback)(struct ls_tx *tx); /* takes NULL; ends and frees it */
 

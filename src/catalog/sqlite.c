@@ -60,6 +60,7 @@ static const struct ls_catalog_ops sqlite_ops = {
     .instance_alive = ls_sqlite_instance_alive,
     .instance_list = ls_sqlite_instance_list,
     .begin = ls_sqlite_begin,
+    .begin_relaxed = ls_sqlite_begin_relaxed,
     .commit = ls_sqlite_commit,
     .rollback = ls_sqlite_rollback,
     .images_get = ls_sqlite_images_get,

@@ -49,6 +49,7 @@ struct ls_sqlite {
     /* whoever set writing: */
     struct ls_sqlite_conn *writer;
     struct ls_sqlite_tx tx;
+    bool relaxed;              /* the writer does not sync the log at a commit */
     char id[LS_INTENT_ID_LEN]; /* writer name for lockstep_change: the instance's, before that one of its own */
 
     atomic_bool is_owner; /* holds the owner lock, so it checkpoints; set by whoever set writing */
@@ -146,6 +147,7 @@ void ls_sqlite_tx_watch(struct ls_sqlite *cat);
 void ls_sqlite_tend(struct ls_sqlite *cat);
 
 enum ls_rc ls_sqlite_begin(struct ls_catalog *cat, struct ls_tx **out_tx, struct ls_err *err);
+enum ls_rc ls_sqlite_begin_relaxed(struct ls_catalog *cat, struct ls_tx **out_tx, struct ls_err *err);
 enum ls_rc ls_sqlite_commit(struct ls_tx *tx, struct ls_err *err);
 void ls_sqlite_rollback(struct ls_tx *tx);
 static inline void ls_sqlite_tx_auto(struct ls_tx *const *owned) { ls_sqlite_rollback(*owned); }

@@ -6,6 +6,9 @@
  * although this connection does not count them. Readers see the old rows then, but a crash now would let the log's
  * recovery bring the new ones. So the next call of any kind first writes a small transaction of its own ("settle"): it
  * overwrites those frames, and from then on the rows that are read decide for good.
+ *
+ * A relaxed transaction is written to the log without a sync; the next ordinary commit syncs the log with it, and a
+ * checkpoint syncs the log before it copies. So a crash of the machine can only cut the end of the log, in order.
  */
 #include "catalog/sqlite_impl.h"
 
@@ -39,7 +42,8 @@ static int after_commit(void *ctx, sqlite3 *db, const char *schema, int pages)
 
 void ls_sqlite_tx_watch(struct ls_sqlite *cat) { sqlite3_wal_hook(cat->writer->db, after_commit, cat); }
 
-enum ls_rc ls_sqlite_writer_take(struct ls_sqlite *cat, struct ls_err *err)
+/* Take the writer connection as it is. */
+static enum ls_rc take(struct ls_sqlite *cat, struct ls_err *err)
 {
     struct timespec deadline;
     clock_gettime(CLOCK_MONOTONIC, &deadline);
@@ -59,6 +63,29 @@ enum ls_rc ls_sqlite_writer_take(struct ls_sqlite *cat, struct ls_err *err)
     cat->writing = true;
     cat->writing_thread = pthread_self();
     return LS_OK;
+}
+
+/* How commits of the writer, which is held, reach the disk. SQLite refuses the change within a transaction. */
+static enum ls_rc set_relaxed(struct ls_sqlite *cat, bool relaxed, struct ls_err *err)
+{
+    if (cat->relaxed == relaxed)
+        return LS_OK;
+    enum ls_rc rc = ls_sqlite_exec(cat->writer, relaxed ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL",
+                                   "begin a transaction", err);
+    if (rc == LS_OK)
+        cat->relaxed = relaxed;
+    return rc;
+}
+
+enum ls_rc ls_sqlite_writer_take(struct ls_sqlite *cat, struct ls_err *err)
+{
+    enum ls_rc rc = take(cat, err);
+    if (rc != LS_OK)
+        return rc;
+    rc = set_relaxed(cat, false, err);
+    if (rc != LS_OK)
+        ls_sqlite_writer_leave(cat);
+    return rc;
 }
 
 static bool take_if_free(struct ls_sqlite *cat)
@@ -154,9 +181,11 @@ enum ls_rc ls_sqlite_settle(struct ls_sqlite *cat, struct ls_err *err)
     return rc;
 }
 
-static enum ls_rc begin_held(struct ls_sqlite *cat, struct ls_err *err)
+static enum ls_rc begin_held(struct ls_sqlite *cat, bool relaxed, struct ls_err *err)
 {
     enum ls_rc rc = settle_held(cat, err);
+    if (rc == LS_OK)
+        rc = set_relaxed(cat, relaxed, err);
     if (rc != LS_OK)
         return rc;
     int code = run_plain(cat->writer, LS_SQL_BEGIN_WRITE);
@@ -168,14 +197,14 @@ static enum ls_rc begin_held(struct ls_sqlite *cat, struct ls_err *err)
     return rc;
 }
 
-enum ls_rc ls_sqlite_begin(struct ls_catalog *base, struct ls_tx **out_tx, struct ls_err *err)
+static enum ls_rc begin(struct ls_catalog *base, bool relaxed, struct ls_tx **out_tx, struct ls_err *err)
 {
     struct ls_sqlite *cat = ls_sqlite_of(base);
     *out_tx = NULL;
     enum ls_rc rc = ls_sqlite_writer_take(cat, err);
     if (rc != LS_OK)
         return rc;
-    rc = begin_held(cat, err);
+    rc = begin_held(cat, relaxed, err);
     if (rc != LS_OK) {
         ls_sqlite_writer_leave(cat);
         return rc;
@@ -183,6 +212,16 @@ enum ls_rc ls_sqlite_begin(struct ls_catalog *base, struct ls_tx **out_tx, struc
     cat->tx = (struct ls_sqlite_tx){.base.cat = base};
     *out_tx = &cat->tx.base;
     return LS_OK;
+}
+
+enum ls_rc ls_sqlite_begin(struct ls_catalog *cat, struct ls_tx **out_tx, struct ls_err *err)
+{
+    return begin(cat, false, out_tx, err);
+}
+
+enum ls_rc ls_sqlite_begin_relaxed(struct ls_catalog *cat, struct ls_tx **out_tx, struct ls_err *err)
+{
+    return begin(cat, true, out_tx, err);
 }
 
 enum ls_rc ls_sqlite_tx_conn(struct ls_tx *tx, struct ls_sqlite_conn **out_conn, struct ls_err *err)

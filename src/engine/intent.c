@@ -284,7 +284,8 @@ enum ls_rc ls_run_close(struct ls_run *run, const char *outcome, const char *det
 {
     struct ls_catalog *cat = run->engine->catalog;
     LS_AUTO(ls_tx) struct ls_tx *tx = NULL;
-    enum ls_rc rc = cat->ops->begin(cat, &tx, err);
+    bool relaxed = run->intent.state == LS_INTENT_COMMITTED && !run->recovering;
+    enum ls_rc rc = relaxed ? cat->ops->begin_relaxed(cat, &tx, err) : cat->ops->begin(cat, &tx, err);
     if (rc == LS_OK)
         rc = ls_run_audit(run, tx, outcome, detail, err);
     if (rc == LS_OK)

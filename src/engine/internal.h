@@ -154,7 +154,8 @@ enum ls_rc ls_run_commit(struct ls_run *run, struct ls_tx *tx, enum ls_after aft
 /* Commit point with everything done: intent committed, closed and audited in the transaction that is open. */
 enum ls_rc ls_run_commit_closed(struct ls_run *run, struct ls_tx *tx, const char *outcome, const char *detail,
                                 struct ls_err *err) LS_MUST_CHECK;
-/* Close the intent with its audit lines, in a transaction of its own. */
+/* Close the intent with its audit lines, in a transaction of its own. After the commit point it does not wait for the
+ * disk: should a crash of the machine take it back, the recovery goes forward once more and finds nothing to do. */
 enum ls_rc ls_run_close(struct ls_run *run, const char *outcome, const char *detail, struct ls_err *err) LS_MUST_CHECK;
 /* The outcome word for the audit trail. */
 const char *ls_run_outcome(const struct ls_run *run, bool forward);

@@ -43,6 +43,7 @@ static int x_write(sqlite3_file *f, const void *data, int n, sqlite3_int64 at)
 static int x_truncate(sqlite3_file *f, sqlite3_int64 size) { return real_of(f)->pMethods->xTruncate(real_of(f), size); }
 static int x_sync(sqlite3_file *f, int flags)
 {
+    fault_vfs.log_syncs += ((struct file *)f)->is_log;
     int code = fail(fault_vfs.fail_log_sync, f, SQLITE_IOERR_FSYNC);
     return code != SQLITE_OK ? code : real_of(f)->pMethods->xSync(real_of(f), flags);
 }

@@ -14,6 +14,7 @@ struct fault_vfs {
     bool full_log_write; /* xWrite of it: SQLITE_FULL */
     bool read_only;      /* databases open for reading only */
     int fired;
+    int log_syncs; /* xSync calls of write-ahead logs */
 };
 extern struct fault_vfs fault_vfs;
 

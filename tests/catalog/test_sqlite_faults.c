@@ -24,14 +24,25 @@ static int teardown(void **state)
 #fn, fn, setup, teardown, (void *)&sqlite_backend                                                              \
     }
 
-/* Commit one row; the result of the commit. */
-static enum ls_rc put_row(struct ls_catalog *cat, const char *key, struct ls_err *err)
+/* Write a row in a transaction that has begun, and commit; the result of that. */
+static enum ls_rc put_row_in(struct ls_tx *tx, const char *key, struct ls_err *err)
 {
     struct ls_image_write write = {.image = {.key = key}};
-    struct ls_tx *tx = begin(cat);
     struct ls_err step = LS_ERR_INIT;
-    assert_ok(cat->ops->images_write(tx, &write, 1, &step), &step);
-    return cat->ops->commit(tx, err);
+    assert_ok(tx->cat->ops->images_write(tx, &write, 1, &step), &step);
+    return tx->cat->ops->commit(tx, err);
+}
+
+static enum ls_rc put_row(struct ls_catalog *cat, const char *key, struct ls_err *err)
+{
+    return put_row_in(begin(cat), key, err);
+}
+
+static enum ls_rc put_row_relaxed(struct ls_catalog *cat, const char *key, struct ls_err *err)
+{
+    struct ls_tx *tx = NULL;
+    assert_ok(cat->ops->begin_relaxed(cat, &tx, err), err);
+    return put_row_in(tx, key, err);
 }
 
 /* What a machine that crashed now would find: database and log, without the shared memory. */
@@ -80,6 +91,41 @@ static void an_io_error_at_commit_leaves_the_outcome_unknown_until_it_is_settled
     assert_true(has_image(f->cat, "before"));
     assert_ok(put_row(f->cat, "k", &err), &err);
     assert_true(row_after_crash(f, "k"));
+}
+
+static void a_relaxed_commit_reaches_the_disk_with_the_next_ordinary_one(void **state)
+{
+    struct fixture *f = *state;
+    struct ls_err err = LS_ERR_INIT;
+    struct ls_tx *tx = NULL;
+    assert_ok(put_row(f->cat, "before", &err), &err);
+    fault_vfs_clear();
+    assert_ok(put_row_relaxed(f->cat, "relaxed", &err), &err);
+    assert_ok(put_row_relaxed(f->cat, "relaxed too", &err), &err);
+    assert_true(has_image(f->cat, "relaxed"));
+    assert_int_equal(fault_vfs.log_syncs, 0);
+    assert_ok(put_row(f->cat, "ordinary", &err), &err);
+    assert_int_equal(fault_vfs.log_syncs, 1);
+    assert_ok(f->cat->ops->begin_relaxed(f->cat, &tx, &err), &err);
+    f->cat->ops->rollback(tx);
+    assert_ok(put_row(f->cat, "after", &err), &err);
+    assert_int_equal(fault_vfs.log_syncs, 2);
+    assert_true(row_after_crash(f, "relaxed"));
+}
+
+static void a_relaxed_commit_with_an_io_error_is_settled_with_a_sync(void **state)
+{
+    struct fixture *f = *state;
+    struct ls_err err = LS_ERR_INIT;
+    assert_ok(put_row(f->cat, "before", &err), &err);
+    fault_vfs_clear();
+    fault_vfs.fail_log_write = true;
+    assert_int_equal(put_row_relaxed(f->cat, "k", &err), LS_OUTCOME_UNKNOWN);
+    fault_vfs_clear();
+    assert_false(has_image(f->cat, "k"));
+    assert_true(fault_vfs.log_syncs > 0);
+    assert_false(row_after_crash(f, "k"));
+    assert_true(row_after_crash(f, "before"));
 }
 
 static void a_write_error_at_commit_is_treated_alike(void **state)
@@ -225,6 +271,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FAULT_TEST(an_io_error_at_commit_leaves_the_outcome_unknown_until_it_is_settled),
+        FAULT_TEST(a_relaxed_commit_reaches_the_disk_with_the_next_ordinary_one),
+        FAULT_TEST(a_relaxed_commit_with_an_io_error_is_settled_with_a_sync),
         FAULT_TEST(a_write_error_at_commit_is_treated_alike),
         FAULT_TEST(a_full_disk_at_commit_means_that_nothing_happened),
         FAULT_TEST(a_full_catalog_fails_the_step_and_the_transaction),

@@ -126,6 +126,66 @@ static void a_commit_whose_answer_is_lost_is_resolved_from_the_intent(void **sta
         }
 }
 
+/* ---- a machine that crashes before a relaxed transaction reached the disk ---- */
+
+static struct ls_tx *relaxed;
+static int n_relaxed;
+
+static enum ls_rc note_relaxed(struct ls_catalog *cat, struct ls_tx **out_tx, struct ls_err *err)
+{
+    enum ls_rc rc = real->begin_relaxed(cat, out_tx, err);
+    relaxed = *out_tx;
+    n_relaxed++;
+    return rc;
+}
+
+static enum ls_rc forget_relaxed(struct ls_tx *tx, struct ls_err *err)
+{
+    if (tx != relaxed)
+        return real->commit(tx, err);
+    relaxed = NULL;
+    real->rollback(tx);
+    return LS_OK;
+}
+
+static enum ls_rc op_put_in_place(struct world *w)
+{
+    return put_with(w, (struct ls_engine_put){.key = IMG("1kg", "c.jpg"), .replaces = A, .make_parents = true},
+                    "three");
+}
+
+static void a_close_that_a_crash_took_back_is_repeated_by_the_recovery(void **state)
+{
+    (void)state;
+    enum ls_rc (*const ops[])(struct world *) = {op_remove, op_rename, op_folder, op_put_in_place};
+    for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+        void *one;
+        world_setup(&one);
+        struct world *w = one;
+        must(w, put_text(w, A, "one"));
+        must(w, put_text(w, B, "two"));
+        real = w->catalog->ops;
+        lossy = *real;
+        lossy.begin_relaxed = note_relaxed;
+        lossy.commit = forget_relaxed;
+        w->catalog->ops = &lossy;
+        n_relaxed = 0;
+        must(w, ops[i](w));
+        w->catalog->ops = real;
+        assert_int_equal(n_relaxed, 1);
+        char *before = world_dump(w);
+        assert_int_equal(sql_int(w, "SELECT count(*) FROM lockstep_intent"), 1);
+        world_close(w);
+        world_open(w);
+        char *after = world_dump(w);
+        assert_string_equal(before, after);
+        assert_in_step(w, 0);
+        free(before);
+        free(after);
+        world_teardown(&one);
+    }
+}
+
 /* ---- costs ---- */
 
 static int count_of(struct world *w, enum ls_rc (*op)(struct world *w), enum ls_store_op what, int *out_commits)
@@ -193,6 +253,7 @@ int main(void)
         TEST(without_conditional_put_a_look_stands_in),
         TEST(copies_are_known_by_their_intent_where_etags_say_nothing),
         cmocka_unit_test(a_commit_whose_answer_is_lost_is_resolved_from_the_intent),
+        cmocka_unit_test(a_close_that_a_crash_took_back_is_repeated_by_the_recovery),
         TEST(a_put_costs_two_transactions_and_one_request),
         TEST(a_remove_costs_two_transactions_one_look_and_one_delete),
         TEST(a_folder_rename_costs_three_transactions_and_a_copy_each),

@@ -3,9 +3,12 @@
 // Command limit uses a store as fast as a plain client can: it fills a bucket for the scan tests, and its listings are
 // the ceiling that the scanner is measured against. It shares no code with lockstep.
 //
-//	limit put BUCKET COUNT SIZE    put COUNT objects of SIZE bytes, 12 a product
-//	limit list BUCKET COUNT        list all of them one page after the other
-//	limit ranges BUCKET COUNT N    list them in N key ranges side by side
+//	limit put BUCKET COUNT SIZE [N]  put COUNT objects of SIZE bytes, 12 a product, N (32) at a time
+//	limit get BUCKET COUNT [N]       read all of them, N (32) at a time
+//	limit move BUCKET COUNT          copy all of them to keys below moved/, 32 at a time, then delete the sources in batches
+//	limit remove BUCKET COUNT        delete what move made, in batches
+//	limit list BUCKET COUNT          list all of them one page after the other
+//	limit ranges BUCKET COUNT N      list them in N key ranges side by side
 //
 // The endpoint and the credentials come from the environment, as in the other tests. It prints seconds.
 package main
@@ -15,6 +18,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"strconv"
@@ -27,7 +31,10 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
-const perProduct = 12
+const (
+	perProduct = 12
+	moved      = "moved/"
+)
 
 func check(err error) {
 	if err != nil {
@@ -42,6 +49,14 @@ func number(text string) int {
 	return n
 }
 
+// argument is the number at a place of the command line, or what it is when it is not given.
+func argument(at, otherwise int) int {
+	if len(os.Args) <= at {
+		return otherwise
+	}
+	return number(os.Args[at])
+}
+
 func product(i int) string { return fmt.Sprintf("products/p%06d/", i) }
 
 func key(i int) string {
@@ -51,24 +66,63 @@ func key(i int) string {
 	return fmt.Sprintf("%s%s/%s/image-%02d.jpg", product(i/perProduct), weights[j/6], types[j%3], j)
 }
 
-func put(client *minio.Client, bucket string, count, size int) {
-	body := make([]byte, size)
-	_, err := rand.Read(body)
-	check(err)
+// each calls one for 0 to count-1, so many at a time.
+func each(count, atATime int, one func(i int) error) {
 	var next atomic.Int64
 	var group sync.WaitGroup
-	for range 32 {
+	for range atATime {
 		group.Add(1)
 		go func() {
 			defer group.Done()
 			for i := int(next.Add(1)) - 1; i < count; i = int(next.Add(1)) - 1 {
-				_, err := client.PutObject(context.Background(), bucket, key(i), bytes.NewReader(body), int64(size),
-					minio.PutObjectOptions{ContentType: "image/jpeg", DisableContentSha256: true})
-				check(err)
+				check(one(i))
 			}
 		}()
 	}
 	group.Wait()
+}
+
+func put(client *minio.Client, bucket string, count, size, atATime int) {
+	body := make([]byte, size)
+	_, err := rand.Read(body)
+	check(err)
+	each(count, atATime, func(i int) error {
+		_, err := client.PutObject(context.Background(), bucket, key(i), bytes.NewReader(body), int64(size),
+			minio.PutObjectOptions{ContentType: "image/jpeg", DisableContentSha256: true})
+		return err
+	})
+}
+
+func get(client *minio.Client, bucket string, count, atATime int) {
+	each(count, atATime, func(i int) error {
+		object, err := client.GetObject(context.Background(), bucket, key(i), minio.GetObjectOptions{})
+		if err != nil {
+			return err
+		}
+		defer object.Close()
+		_, err = io.Copy(io.Discard, object)
+		return err
+	})
+}
+
+func remove(client *minio.Client, bucket, below string, count int) {
+	doomed := make(chan minio.ObjectInfo, count)
+	for i := range count {
+		doomed <- minio.ObjectInfo{Key: below + key(i)}
+	}
+	close(doomed)
+	for failed := range client.RemoveObjects(context.Background(), bucket, doomed, minio.RemoveObjectsOptions{}) {
+		check(failed.Err)
+	}
+}
+
+func move(client *minio.Client, bucket string, count int) {
+	each(count, 32, func(i int) error {
+		_, err := client.CopyObject(context.Background(), minio.CopyDestOptions{Bucket: bucket, Object: moved + key(i)},
+			minio.CopySrcOptions{Bucket: bucket, Object: key(i)})
+		return err
+	})
+	remove(client, bucket, "", count)
 }
 
 // list counts the keys after start and up to end ("" for all).
@@ -111,7 +165,7 @@ func listRanges(client *minio.Client, bucket string, count, ranges int) int {
 
 func main() {
 	if len(os.Args) < 4 {
-		fmt.Fprintln(os.Stderr, "usage: limit put|list|ranges BUCKET COUNT [SIZE|RANGES]")
+		fmt.Fprintln(os.Stderr, "usage: limit put|get|move|remove|list|ranges BUCKET COUNT [NUMBER…]")
 		os.Exit(64)
 	}
 	endpoint := strings.TrimPrefix(os.Getenv("LOCKSTEP_TEST_S3_ENDPOINT"), "http://")
@@ -125,7 +179,13 @@ func main() {
 	bucket, count, begin := os.Args[2], number(os.Args[3]), time.Now()
 	switch os.Args[1] {
 	case "put":
-		put(client, bucket, count, number(os.Args[4]))
+		put(client, bucket, count, number(os.Args[4]), argument(5, 32))
+	case "get":
+		get(client, bucket, count, argument(4, 32))
+	case "move":
+		move(client, bucket, count)
+	case "remove":
+		remove(client, bucket, moved, count)
 	case "list":
 		if n := list(client, bucket, "", ""); n != count {
 			check(fmt.Errorf("listed %d objects, not %d", n, count))
