@@ -2,17 +2,14 @@
 """Fixtures of all Python tests: both stores, a MinIO, a lockstep installation that cleans up after itself."""
 
 import os
-import secrets
 import shutil
-import socket
-import subprocess
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
 from harness.backends import FileBackend, MinioBackend
+from harness.minio import running_minio
 from harness.program import Lockstep
 
 LONG = os.environ.get("LOCKSTEP_TESTS_LONG") == "1"
@@ -36,38 +33,8 @@ def minio_server():
     if os.environ.get("LOCKSTEP_TEST_S3_ENDPOINT"):
         yield tuple(os.environ[f"LOCKSTEP_TEST_S3_{name}"] for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY"))
         return
-    server = os.environ.get("LOCKSTEP_TEST_MINIO") or shutil.which("minio")
-    assert server, "no MinIO: run tests/run.sh, or set LOCKSTEP_TEST_MINIO"
-    data = tempfile.mkdtemp(prefix="lockstep-minio.")
-    access, secret = "lockstep-" + secrets.token_hex(4), secrets.token_hex(16)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [server, "server", "--quiet", "--address", f"127.0.0.1:{port}", data],
-        env=os.environ | {"MINIO_ROOT_USER": access, "MINIO_ROOT_PASSWORD": secret, "MINIO_BROWSER": "off"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    endpoint = f"http://127.0.0.1:{port}"
-    try:
-        end = time.monotonic() + 30
-        while True:
-            try:
-                urllib.request.urlopen(f"{endpoint}/minio/health/ready", timeout=2).close()
-                break
-            except OSError:
-                assert process.poll() is None and time.monotonic() < end, "MinIO did not start"
-                time.sleep(0.1)
-        yield endpoint, access, secret
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        shutil.rmtree(data, ignore_errors=True)
+    with running_minio() as (server, _):
+        yield server
 
 
 @pytest.fixture
