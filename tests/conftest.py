@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 from harness.backends import FileBackend, MinioBackend
+from harness.minio import running_minio
 from harness.program import Lockstep
-from harness.server import minio
-
-LONG = os.environ.get("LOCKSTEP_TESTS_LONG") == "1"
+from harness.tools import LONG
 
 
 def pytest_configure(config):
@@ -32,7 +31,7 @@ def minio_server():
     if os.environ.get("LOCKSTEP_TEST_S3_ENDPOINT"):
         yield tuple(os.environ[f"LOCKSTEP_TEST_S3_{name}"] for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY"))
         return
-    with minio(Path(tempfile.mkdtemp(prefix="lockstep-minio."))) as server:
+    with running_minio() as (server, _):
         yield server
 
 

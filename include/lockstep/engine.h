@@ -41,6 +41,14 @@ enum ls_rc ls_engine_open(const struct ls_engine_opts *opts, struct ls_engine **
 /* Waits for running operations. Takes NULL. */
 void ls_engine_close(struct ls_engine *engine);
 
+/* From now on somebody settles what is left over beside the running operations, by ls_engine_recover: wake(ctx) is
+ * called when there is something, or when an operation waits for what may be a dead process's. Any thread calls it, it
+ * must not block. Waiting operations then do not recover by themselves, and failing recoveries are logged by the
+ * caller alone. NULL ends it; no operation may run then. */
+void ls_engine_set_mender(struct ls_engine *engine, void (*wake)(void *ctx), void *ctx);
+/* How many intents of this engine are left over: neither finished nor undone when their operation ended. */
+size_t ls_engine_leftovers(struct ls_engine *engine);
+
 struct ls_store *ls_engine_store(struct ls_engine *engine);
 struct ls_catalog *ls_engine_catalog(struct ls_engine *engine);
 const struct ls_layout *ls_engine_layout(struct ls_engine *engine);

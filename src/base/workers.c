@@ -7,12 +7,14 @@
  */
 #include "base/workers.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 
 struct job {
     struct job *next;
@@ -82,7 +84,11 @@ enum ls_rc ls_workers_new(const char *name, unsigned max_threads, struct ls_work
         return ls_err_nomem(err);
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->work, NULL);
-    pthread_cond_init(&pool->idle, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&pool->idle, &attr);
+    pthread_condattr_destroy(&attr);
     pool->last = &pool->first;
     pool->max_threads = max_threads;
     snprintf(pool->name, sizeof pool->name, "%s", name);
@@ -136,6 +142,17 @@ void ls_workers_drain(struct ls_workers *pool)
     LS_LOCK(&pool->mutex);
     while (pool->first || pool->running)
         pthread_cond_wait(&pool->idle, &pool->mutex);
+}
+
+bool ls_workers_drain_for(struct ls_workers *pool, int64_t ms)
+{
+    int64_t until_ms = ls_monotonic_ms() + ms;
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = (until_ms % 1000) * LS_NS_PER_MS};
+    LS_LOCK(&pool->mutex);
+    while (pool->first || pool->running)
+        if (pthread_cond_timedwait(&pool->idle, &pool->mutex, &until) == ETIMEDOUT)
+            return !pool->first && !pool->running;
+    return true;
 }
 
 struct loop {

@@ -8,7 +8,9 @@
 #ifndef LOCKSTEP_BASE_WORKERS_H
 #define LOCKSTEP_BASE_WORKERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lockstep/err.h"
 
@@ -24,6 +26,9 @@ void ls_workers_free(struct ls_workers *pool);
 enum ls_rc ls_workers_add(struct ls_workers *pool, void (*run)(void *job), void *job) LS_MUST_CHECK;
 /* Wait until no job is queued or running. */
 void ls_workers_drain(struct ls_workers *pool);
+
+/* As above for at most ms; false when there is more to do. */
+bool ls_workers_drain_for(struct ls_workers *pool, int64_t ms);
 
 /* Call run(ctx, i) for i in [0, n) on up to `width` threads of their own and wait for all; the first failure's rc and
  * text are returned, and no further i is started after it. */

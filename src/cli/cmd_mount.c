@@ -9,13 +9,17 @@
 #include "cli/cli.h"
 #include "mount/mount.h"
 
+/* Who waits for another operation's path waits for a program that wants an answer. */
+#define CLAIM_WAIT_MOST_MS 10000
+
 struct mount_args {
     struct ls_config *config;
-    bool foreground, debug, read_only;
+    bool foreground, debug;
     char *cache_dir; /* -o cache_dir, or NULL */
     uint64_t cache_size_bytes;
     struct ls_buf fuse_options;
     struct ls_stack *stack;
+    atomic_bool cancel; /* the engine's */
 };
 
 static void mount_args_auto(struct mount_args *args)
@@ -25,17 +29,6 @@ static void mount_args_auto(struct mount_args *args)
     ls_config_free(args->config);
 }
 
-/* Words of fstab that mean something to mount(8) or systemd, nothing to us. */
-static bool is_fstab_word(const char *word)
-{
-    static const char *const words[] = {"defaults", "auto",   "noauto",  "user", "nouser",
-                                        "users",    "nofail", "_netdev", "rw"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcmp(word, words[i]) == 0)
-            return true;
-    return strncmp(word, "x-", 2) == 0 || strncmp(word, "comment=", 8) == 0;
-}
-
 /* What follows "name=" in a word, or NULL. */
 static char *value_of(char *word, const char *name)
 {
@@ -43,11 +36,10 @@ static char *value_of(char *word, const char *name)
     return strncmp(word, name, len) == 0 && word[len] == '=' ? word + len + 1 : NULL;
 }
 
+/* Words that say where things are are ours, the others the mount's. */
 static enum ls_rc take_word(struct mount_args *args, struct ls_cli *cli, char *word, struct ls_err *err)
 {
     char *value;
-    if (!*word || is_fstab_word(word))
-        return LS_OK;
     if ((value = value_of(word, "config"))) {
         cli->config_path = value;
         return LS_OK;
@@ -67,8 +59,8 @@ static enum ls_rc take_word(struct mount_args *args, struct ls_cli *cli, char *w
         return ls_err_set(err, strcmp(value, "spool") == 0 ? LS_UNSUPPORTED : LS_INVALID,
                           "-o commit=%s: want close (spool is not in this version yet)", value);
     }
-    if (strcmp(word, "ro") == 0) {
-        args->read_only = true;
+    if (strcmp(word, "debug") == 0) {
+        args->foreground = args->debug = true;
         return LS_OK;
     }
     enum ls_rc rc = args->fuse_options.len ? ls_buf_addc(&args->fuse_options, ',') : LS_OK;
@@ -85,13 +77,19 @@ static enum ls_rc take_words(struct mount_args *args, struct ls_cli *cli, char *
         if (rc)
             return rc;
     }
-    return LS_OK;
+    return ls_mount_check_options(args->fuse_options.data, err);
 }
 
 static enum ls_rc open_engine(void *ctx, struct ls_engine **out_engine, struct ls_err *err)
 {
     struct mount_args *args = ctx;
-    const struct ls_compose_opts opts = {.depth = LS_COMPOSE_ENGINE, .kind = "mount", .actor = "mount"};
+    const struct ls_compose_opts opts = {.depth = LS_COMPOSE_ENGINE,
+                                         .kind = "mount",
+                                         .actor = "mount",
+                                         .cancel = &args->cancel,
+                                         .claim_wait_ms = args->config->store_deadline_ms < CLAIM_WAIT_MOST_MS
+                                                              ? args->config->store_deadline_ms
+                                                              : CLAIM_WAIT_MOST_MS};
     enum ls_rc rc = ls_compose_open(args->config, &opts, &args->stack, err);
     if (!rc)
         *out_engine = args->stack->engine;
@@ -132,11 +130,12 @@ static int run(struct ls_cli *cli, int argc, char **argv)
         .cache_size_bytes = args.cache_size_bytes ? args.cache_size_bytes : args.config->mount_cache_size_bytes,
         .foreground = args.foreground,
         .debug = args.debug,
-        .read_only = args.read_only,
         .fsname = args.config->store_url,
         .open_engine = open_engine,
         .close_engine = close_engine,
         .ctx = &args,
+        .cancel = &args.cancel,
+        .stop_wait_ms = 2 * args.config->store_deadline_ms,
     };
     bool is_parent = false;
     if (ls_mount_run(&opts, &is_parent, &err)) {
@@ -152,11 +151,13 @@ const struct ls_command ls_cmd_mount = {
     .usage = "[-f] [-o OPTION,…] MOUNTPOINT",
     .help =
         "Mounts and goes to the background once the mount is up. Unmount with `fusermount3 -u MOUNTPOINT`, or send\n"
-        "SIGTERM: both wait until running work is done.\n"
+        "SIGTERM: both wait until running work is done. `lockstep CONFIG MOUNTPOINT -o …` is the form that mount(8)\n"
+        "uses: `mount -t fuse.lockstep CONFIG MOUNTPOINT`.\n"
         "\n"
         "  -f            stay in the foreground\n"
         "  -d            stay, and trace FUSE's requests\n"
-        "  -o OPTION,…   ro, config=FILE, cache_dir=FOLDER, cache_size=SIZE, commit=close, and those of FUSE\n"
-        "                (allow_other, …)\n",
+        "  -o OPTION,…   config=FILE, cache_dir=FOLDER, cache_size=SIZE, commit=close, debug, ro, allow_other,\n"
+        "                uid=N, gid=N, umask=M, fmask=M, dmask=M, attr_timeout=S, entry_timeout=S,\n"
+        "                max_threads=N, max_idle_threads=N, and what lockstep-mount(1) lists besides\n",
     .run = run,
 };

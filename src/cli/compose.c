@@ -135,6 +135,7 @@ static enum ls_rc open_engine(const struct ls_compose_opts *opts, struct ls_stac
         .kind = opts->kind,
         .actor = opts->actor,
         .cancel = opts->cancel,
+        .claim_wait_ms = opts->claim_wait_ms,
     };
     return ls_engine_open(&engine_opts, &stack->engine, err);
 }

@@ -25,6 +25,7 @@ struct ls_compose_opts {
     const char *kind;  /* for the engine: "cli", "mount" */
     const char *actor; /* for the audit trail: "cli rm" */
     const atomic_bool *cancel;
+    int64_t claim_wait_ms; /* the engine's; 0 = its default */
 };
 
 struct ls_stack {

@@ -216,7 +216,8 @@ static enum ls_rc resolve(struct ls_run *run, struct ls_store_copy *copy, size_t
             *err = copy->err;
         return copy->rc;
     }
-    if (ls_store_head_one(run->engine->store, item->dest, &dest, NULL) == LS_OK && ls_copy_is_ours(run, item, &dest)) {
+    if (!ls_waited_in_vain(&copy->err) && ls_store_head_one(run->engine->store, item->dest, &dest, NULL) == LS_OK &&
+        ls_copy_is_ours(run, item, &dest)) {
         memcpy(copy->etag, dest.etag, sizeof(copy->etag));
         return LS_OK;
     }

@@ -45,9 +45,38 @@ void ls_leftover_add(struct ls_engine *engine, const char *intent)
         return; /* the next process finds it in the journal */
     }
     memcpy(left->intent, intent, sizeof(left->intent));
-    LS_LOCK(&engine->lock);
+    pthread_mutex_lock(&engine->lock);
     left->next = engine->leftovers;
     engine->leftovers = left;
+    pthread_mutex_unlock(&engine->lock);
+    (void)ls_leftover_wake(engine);
+}
+
+bool ls_leftover_wake(struct ls_engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    void (*wake)(void *) = engine->wake;
+    void *ctx = engine->wake_ctx;
+    pthread_mutex_unlock(&engine->lock);
+    if (wake)
+        wake(ctx);
+    return wake != NULL;
+}
+
+void ls_engine_set_mender(struct ls_engine *engine, void (*wake)(void *ctx), void *ctx)
+{
+    LS_LOCK(&engine->lock);
+    engine->wake = wake;
+    engine->wake_ctx = ctx;
+}
+
+size_t ls_engine_leftovers(struct ls_engine *engine)
+{
+    LS_LOCK(&engine->lock);
+    size_t n = 0;
+    for (const struct ls_leftover *left = engine->leftovers; left; left = left->next)
+        n++;
+    return n;
 }
 
 bool ls_leftover_has(struct ls_engine *engine, const char *intent)

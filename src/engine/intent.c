@@ -327,7 +327,9 @@ static enum ls_rc settle_failed(struct ls_run *run, enum ls_rc rc, struct ls_err
 {
     bool forward = false;
     struct ls_err why = LS_ERR_INIT;
-    enum ls_rc settled = rc == LS_OUTCOME_UNKNOWN ? LS_OUTCOME_UNKNOWN : settle_own(run, &forward, &why);
+    /* Whoever has waited for the store in vain need not wait again. */
+    bool later = rc == LS_OUTCOME_UNKNOWN || ls_waited_in_vain(err);
+    enum ls_rc settled = later ? LS_OUTCOME_UNKNOWN : settle_own(run, &forward, &why);
     if (settled == LS_OK && !forward)
         return rc;
     if (settled == LS_OK) {
@@ -341,8 +343,11 @@ static enum ls_rc settle_failed(struct ls_run *run, enum ls_rc rc, struct ls_err
     struct ls_err first = LS_ERR_INIT;
     if (err)
         first = *err;
-    return ls_err_set(err, LS_OUTCOME_UNKNOWN, "%s; what was done is settled by the next recovery (intent %s)%s%s",
-                      first.text, run->intent.id, why.text[0] ? ", because undoing it failed: " : "", why.text);
+    (void)ls_err_set(err, LS_OUTCOME_UNKNOWN, "%s; what was done is settled by the next recovery (intent %s)%s%s",
+                     first.text, run->intent.id, why.text[0] ? ", because undoing it failed: " : "", why.text);
+    if (err)
+        err->http_status = first.http_status;
+    return LS_OUTCOME_UNKNOWN;
 }
 
 enum ls_rc ls_run_end(struct ls_run *run, enum ls_rc rc, struct ls_err *err)

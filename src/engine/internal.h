@@ -10,6 +10,7 @@
 #ifndef LOCKSTEP_ENGINE_INTERNAL_H
 #define LOCKSTEP_ENGINE_INTERNAL_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -57,8 +58,14 @@ struct ls_engine {
     unsigned running;              /* lock: operations under way */
     struct ls_leftover *leftovers; /* lock */
 
+    void (*wake)(void *ctx); /* lock: the mender's; or NULL */
+    void *wake_ctx;
+
     pthread_mutex_t recover_lock; /* one recovery at a time in this process */
 };
+
+/* Did this failure use up the store's deadline? Then another call of the same operation would only wait as long. */
+static inline bool ls_waited_in_vain(const struct ls_err *err) { return err && err->sys_errno == ETIMEDOUT; }
 
 /* What the store said of a key. */
 struct ls_seen {
@@ -105,6 +112,8 @@ void ls_engine_leave(struct ls_engine *engine);
 /* LS_CANCELLED when the caller's flag is set. */
 enum ls_rc ls_engine_cancelled(struct ls_engine *engine, struct ls_err *err) LS_MUST_CHECK;
 /* Remember an intent for the next recovery; forget it. */
+/* Wake the mender; false when there is none. */
+bool ls_leftover_wake(struct ls_engine *engine);
 void ls_leftover_add(struct ls_engine *engine, const char *intent);
 bool ls_leftover_has(struct ls_engine *engine, const char *intent);
 void ls_leftover_drop(struct ls_engine *engine, const char *intent);

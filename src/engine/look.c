@@ -162,7 +162,7 @@ static void remove_marked(struct ls_engine *engine, struct ls_remove_object **go
             go[i]->result = LS_REMOVAL_DONE;
         else if (ls_rc_is_final(dels[i].rc))
             go[i]->result = LS_REMOVAL_DENIED;
-        else
+        else if (!ls_waited_in_vain(&call))
             resolve_failed(engine, go[i]);
         if (go[i]->result != LS_REMOVAL_DONE && err && err->rc == LS_OK)
             *err = dels[i].err.rc != LS_OK ? dels[i].err : call;

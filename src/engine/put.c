@@ -185,6 +185,8 @@ static enum ls_rc look_after_failure(struct ls_run *run, enum ls_rc put_rc, stru
     bool unknown = put_rc == LS_OUTCOME_UNKNOWN;
     if (!unknown && put_rc != LS_EXISTS && put_rc != LS_CONFLICT && put_rc != LS_NOT_FOUND)
         return put_rc; /* its own text */
+    if (unknown && ls_waited_in_vain(err))
+        return put_rc;
     enum ls_rc rc = ls_store_head_one(run->engine->store, op->place.key, out, &why);
     *out_free = rc == LS_NOT_FOUND;
     if (rc == LS_OK && is_ours(run, out))

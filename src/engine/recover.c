@@ -172,6 +172,18 @@ static void mark_listed(struct ls_engine *engine)
         left->listed = true;
 }
 
+/* With a mender, which tries again and again, it is the mender who says it, once. */
+static void log_failed(struct ls_engine *engine, const char *intent, const struct ls_err *why)
+{
+    pthread_mutex_lock(&engine->lock);
+    bool mended = engine->wake != NULL;
+    pthread_mutex_unlock(&engine->lock);
+    if (mended)
+        LS_LOG_DEBUG("engine", "recovery-failed", {"intent", ls_v_str(intent)}, {"why", ls_v_str(why->text)});
+    else
+        LS_LOG_WARN("engine", "recovery-failed", {"intent", ls_v_str(intent)}, {"why", ls_v_str(why->text)});
+}
+
 static enum ls_rc recover_all(struct ls_engine *engine, struct ls_recover_stats *stats, struct ls_err *err)
 {
     LS_AUTO(ls_intent_page) struct ls_intent_page page = {0};
@@ -190,7 +202,7 @@ static enum ls_rc recover_all(struct ls_engine *engine, struct ls_recover_stats 
         int64_t began_ms = ls_monotonic_ms();
         if (consider(engine, &page.items[i], stats, &why) == LS_OK)
             continue;
-        LS_LOG_WARN("engine", "recovery-failed", {"intent", ls_v_str(page.items[i].id)}, {"why", ls_v_str(why.text)});
+        log_failed(engine, page.items[i].id, &why);
         if (first.rc == LS_OK)
             first = why;
         slow += ls_monotonic_ms() - began_ms > SLOW_MS;
@@ -213,6 +225,8 @@ enum ls_rc ls_engine_recover(struct ls_engine *engine, struct ls_recover_stats *
 void ls_recover_if_idle(struct ls_engine *engine)
 {
     struct ls_recover_stats stats;
+    if (ls_leftover_wake(engine))
+        return;
     if (pthread_mutex_trylock(&engine->recover_lock) != 0)
         return;
     (void)recover_all(engine, &stats, NULL); /* each failure was logged */

@@ -1,37 +1,37 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The table of exceptions. A row without an object, or with one whose etag changed behind our back, is a broken file
- * (EIO), not a missing name: the name is there, `ls` shows it.
+ * The table. A row without an object, or with one whose etag changed behind our back, is a broken file (EIO), not a
+ * missing name: the name is there, `ls` shows it. Never ESTALE: the kernel would repeat the call by itself.
  */
 #include "mount/errno.h"
 
 #include <errno.h>
-#include <stddef.h>
 
-struct special {
-    enum ls_mount_call call;
-    enum ls_rc rc;
-    int sys_errno;
-};
-
-static const struct special specials[] = {
-    {LS_CALL_MKDIR, LS_INVALID, EPERM},    /* an unknown type, or deeper than the layout */
-    {LS_CALL_FETCH, LS_NOT_FOUND, EIO},    /* the object is gone: lockstep scan finds it */
-    {LS_CALL_FETCH, LS_CONFLICT, EIO},     /* the object was overwritten behind our back */
-    {LS_CALL_FETCH, LS_CANCELLED, EIO},    /* the mount is being stopped */
-    {LS_CALL_COMMIT, LS_CANCELLED, EIO},   /* likewise */
-    {LS_CALL_COMMIT, LS_UNSUPPORTED, EIO}, /* the store cannot do it */
-    {LS_CALL_XATTR, LS_NOT_FOUND, ENODATA}, {LS_CALL_XATTR, LS_UNSUPPORTED, ENOTSUP},
+static const int table[LS_RC_COUNT][LS_CALL_COUNT] = {
+    /*                       names       mkdir       open, read  close, fsync xattr */
+    [LS_NOT_FOUND] = {ENOENT, ENOENT, EIO, ENOENT, ENODATA},
+    [LS_EXISTS] = {EEXIST, EEXIST, EEXIST, EEXIST, EEXIST},
+    [LS_CONFLICT] = {EBUSY, EBUSY, EIO, EBUSY, EBUSY},
+    [LS_BUSY] = {EBUSY, EBUSY, EBUSY, EBUSY, EBUSY},
+    [LS_NOT_EMPTY] = {ENOTEMPTY, ENOTEMPTY, ENOTEMPTY, ENOTEMPTY, ENOTEMPTY},
+    [LS_DENIED] = {EACCES, EACCES, EACCES, EACCES, EACCES},
+    [LS_NO_SPACE] = {ENOSPC, ENOSPC, ENOSPC, ENOSPC, ENOSPC},
+    [LS_TRANSIENT] = {EIO, EIO, EIO, EIO, EIO},
+    [LS_OUTCOME_UNKNOWN] = {EIO, EIO, EIO, EIO, EIO},
+    [LS_CORRUPT] = {EIO, EIO, EIO, EIO, EIO},
+    [LS_CANCELLED] = {EIO, EIO, EIO, EIO, EIO},
+    [LS_INVALID] = {EINVAL, EPERM, EINVAL, EINVAL, EINVAL},
+    [LS_UNSUPPORTED] = {EOPNOTSUPP, EOPNOTSUPP, EIO, EIO, ENOTSUP},
+    [LS_GUARD] = {EPERM, EPERM, EPERM, EPERM, EPERM},
+    [LS_NO_MEMORY] = {ENOMEM, ENOMEM, ENOMEM, ENOMEM, ENOMEM},
+    [LS_IO] = {EIO, EIO, EIO, EIO, EIO},
 };
 
 int ls_mount_errno(enum ls_mount_call call, enum ls_rc rc)
 {
     if (rc == LS_OK)
         return 0;
-    for (size_t i = 0; i < sizeof specials / sizeof *specials; i++)
-        if (specials[i].call == call && specials[i].rc == rc)
-            return specials[i].sys_errno;
-    return ls_rc_errno(rc);
+    return (unsigned)rc < LS_RC_COUNT && table[rc][call] ? table[rc][call] : EIO;
 }
 
 int ls_mount_name_errno(enum ls_key_class key_class)

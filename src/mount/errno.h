@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The errno that each call of the mount answers with. ls_rc_errno is the rule; this table holds the exceptions, and the
- * man page lockstep-mount(1) shows both. Pure functions.
+ * The errno that each call of the mount answers with: one table, call by class, which lockstep-mount(1) shows as well
+ * (tests/mount/test_errno.c compares them). Pure functions.
  */
 #ifndef LOCKSTEP_MOUNT_ERRNO_H
 #define LOCKSTEP_MOUNT_ERRNO_H
@@ -9,12 +9,14 @@
 #include "lockstep/err.h"
 #include "lockstep/layout.h"
 
+/* In the order of the columns of the table. */
 enum ls_mount_call {
     LS_CALL_NAMES,  /* lookup, getattr, readdir, setattr, unlink, rmdir, rename, statfs */
     LS_CALL_MKDIR,  /* mkdir */
     LS_CALL_FETCH,  /* open and read: bytes from the store */
     LS_CALL_COMMIT, /* close, fsync, rename of staged bytes */
-    LS_CALL_XATTR
+    LS_CALL_XATTR,
+    LS_CALL_COUNT
 };
 
 /* A positive errno for rc; 0 for LS_OK. */

@@ -239,7 +239,7 @@ static void run_commit(struct ls_task *task)
     if (commit->handle)
         give_up(task->mount, commit->handle, rc != LS_OK);
     if (task->req)
-        fuse_reply_err(task->req, ls_mount_errno(LS_CALL_COMMIT, rc));
+        fuse_reply_err(task->req, ls_mount_errno(LS_CALL_COMMIT, ls_mount_class(rc, &err)));
     else
         (void)ls_stage_settle(task->mount, node);
 }

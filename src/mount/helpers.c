@@ -15,7 +15,7 @@
 bool ls_mount_refuse(fuse_req_t req)
 {
     struct ls_mount *mount = ls_mount_of(req);
-    int refused = atomic_load(&mount->stopping) ? EIO : mount->read_only ? EROFS : 0;
+    int refused = atomic_load(&mount->stopping) ? EIO : mount->tuning.read_only ? EROFS : 0;
     if (refused)
         fuse_reply_err(req, refused);
     return refused != 0;
@@ -36,17 +36,48 @@ static bool worth_logging(enum ls_rc rc)
     }
 }
 
+/* What the operator can do about it. */
+static const char *advice(enum ls_rc rc)
+{
+    switch (rc) {
+    case LS_BUSY:
+        return "another operation or process holds the path or the catalog: see `lockstep status`, then try again";
+    case LS_CONFLICT:
+    case LS_CORRUPT:
+        return "run `lockstep scan` to see what is out of step";
+    case LS_DENIED:
+        return "check the store's credentials and their rights on the bucket, and the owner of the cache folder";
+    case LS_NO_SPACE:
+        return "make room where the cache folder and the catalog lie, or in the store";
+    case LS_TRANSIENT:
+    case LS_OUTCOME_UNKNOWN:
+    case LS_IO:
+        return "is the store up and reachable? the mount goes on by itself when it answers again";
+    case LS_CANCELLED:
+        return "the mount is being stopped";
+    default:
+        return "see lockstep-mount(1), ERRORS";
+    }
+}
+
+enum ls_rc ls_mount_class(enum ls_rc rc, const struct ls_err *err)
+{
+    bool refused = err && (err->http_status == 401 || err->http_status == 403);
+    return rc == LS_OUTCOME_UNKNOWN && refused ? LS_DENIED : rc;
+}
+
 void ls_mount_log(const char *event, const char *path, const struct ls_err *err)
 {
     LS_LOG_ERROR("mount", event, {"path", ls_v_str(path)}, {"class", ls_v_str(ls_rc_name(err->rc))},
-                 {"error", ls_v_str(err->text)});
+                 {"error", ls_v_str(err->text)}, {"advice", ls_v_str(advice(ls_mount_class(err->rc, err)))});
 }
 
 void ls_mount_reply_rc(fuse_req_t req, enum ls_mount_call call, enum ls_rc rc, const struct ls_err *err)
 {
     if (err && worth_logging(rc))
-        LS_LOG_ERROR("mount", "failed", {"class", ls_v_str(ls_rc_name(rc))}, {"error", ls_v_str(err->text)});
-    fuse_reply_err(req, ls_mount_errno(call, rc));
+        LS_LOG_ERROR("mount", "failed", {"class", ls_v_str(ls_rc_name(rc))}, {"error", ls_v_str(err->text)},
+                     {"advice", ls_v_str(advice(ls_mount_class(rc, err)))});
+    fuse_reply_err(req, ls_mount_errno(call, ls_mount_class(rc, err)));
 }
 
 struct notice {

@@ -24,9 +24,11 @@
 #include "mount/nodes.h"
 
 struct ls_cache;
+struct ls_mender;
 
 /* What the user's -o options set; const after start. */
 struct ls_mount_tuning {
+    bool read_only, allow_other, allow_root;
     int set_uid, set_gid;
     unsigned uid, gid;
     int set_umask, set_fmask, set_dmask;
@@ -38,8 +40,8 @@ struct ls_mount_tuning {
 struct ls_mount {
     const struct ls_mount_opts *opts;
     struct ls_mount_tuning tuning;
-    bool read_only;
     struct ls_engine *engine;
+    struct ls_mender *mender;
     struct ls_catalog *catalog;
     struct ls_store *store;
     const struct ls_layout *layout;
@@ -102,6 +104,8 @@ void ls_task_leave_shared(struct ls_mount *mount, struct ls_node *node);
 
 /* Answer EIO and return true when the mount is stopping, or EROFS on a read-only one. */
 bool ls_mount_refuse(fuse_req_t req);
+/* The class that decides on the errno: an outcome that is unknown because the store refuses us is a refusal. */
+enum ls_rc ls_mount_class(enum ls_rc rc, const struct ls_err *err);
 /* Answer with the errno for rc and log unexpected failures once. */
 void ls_mount_reply_rc(fuse_req_t req, enum ls_mount_call call, enum ls_rc rc, const struct ls_err *err);
 /* Log a failure for which nobody waits. */

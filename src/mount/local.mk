@@ -12,6 +12,7 @@ libls_mount_la_SOURCES = \
 	src/mount/gate.c src/mount/gate.h \
 	src/mount/helpers.c src/mount/internal.h \
 	src/mount/lookup.c src/mount/lookup.h \
+	src/mount/mender.c src/mount/mender.h \
 	src/mount/names.c src/mount/names.h \
 	src/mount/nodes.c src/mount/nodes.h \
 	src/mount/open.c \

@@ -2,9 +2,10 @@
 /*
  * Serving: set up in order, the loop, and the way down.
  *
- * SIGTERM and SIGINT are taken by a thread of their own. It first refuses new changes, has every dirty file committed
- * and waits for the workers, all while requests are still answered (a kernel notification in flight may need that), and
- * only then ends the loop. An unmount from outside ends the loop at once: nothing is open then.
+ * SIGTERM, SIGINT and SIGHUP are taken by a thread of their own. It first refuses new changes, has every dirty file
+ * committed and waits for the workers, all while requests are still answered (a kernel notification in flight may need
+ * that), and only then ends the loop. An unmount from outside ends the loop at once: nothing is open then. Work that
+ * takes longer than stop_wait_ms is cancelled at its next safe point; the journal knows the rest.
  */
 #include "mount/session.h"
 
@@ -22,6 +23,7 @@
 #include "base/log.h"
 #include "mount/cache.h"
 #include "mount/file.h"
+#include "mount/mender.h"
 #include "mount/options.h"
 #include "mount/stage.h"
 
@@ -138,18 +140,32 @@ static void drain(struct ls_mount *mount)
 {
     if (ls_nodes_each_file(&mount->nodes, commit_dirty, mount))
         LS_LOG_ERROR("mount", "drain", {"error", ls_v_str("out of memory: open files are not committed")});
+    int64_t wait_ms = mount->opts->stop_wait_ms;
+    if (wait_ms > 0 && mount->opts->cancel && !ls_workers_drain_for(mount->workers, wait_ms)) {
+        LS_LOG_ERROR(
+            "mount", "stop-cut-short", {"after_ms", ls_v_int(wait_ms)},
+            {"advice", ls_v_str("the store or the catalog is slow: what is not done now is settled at the next "
+                                "start")});
+        atomic_store(mount->opts->cancel, true);
+    }
     ls_workers_drain(mount->workers);
     ls_workers_drain(mount->notifier);
+}
+
+static void fill_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGHUP);
+    sigaddset(set, SIGUSR2);
 }
 
 static void *watch(void *arg)
 {
     struct watcher *watcher = arg;
     sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGUSR2);
+    fill_signals(&set);
     int sig = 0;
     while (sigwait(&set, &sig) != 0)
         ;
@@ -171,13 +187,9 @@ static void block_signals(sigset_t *out_before)
 {
     sigset_t set;
     struct sigaction wake_action = {.sa_handler = wake};
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGUSR2);
+    fill_signals(&set);
     pthread_sigmask(SIG_BLOCK, &set, out_before);
     sigaction(SIGUSR1, &wake_action, NULL);
-    signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
 }
 
@@ -191,6 +203,7 @@ static void down(struct ls_mount *mount)
     }
     ls_workers_free(mount->notifier);
     ls_workers_free(mount->workers);
+    ls_mender_stop(mount->mender);
     ls_dir_close_all(mount);
     if (mount->nodes.root)
         ls_nodes_dispose(&mount->nodes);
@@ -232,6 +245,8 @@ static enum ls_rc open_parts(struct ls_mount *mount, struct ls_err *err)
         rc = ls_workers_new("ls-mount", WORKERS, &mount->workers, err);
     if (!rc)
         rc = ls_workers_new("ls-notify", 1, &mount->notifier, err);
+    if (!rc)
+        rc = ls_mender_start(mount->engine, opts->cancel, &mount->mender, err);
     return rc;
 }
 
@@ -292,7 +307,7 @@ enum ls_rc ls_session_serve(const struct ls_mount_opts *opts, void (*ready)(void
     pthread_mutex_init(&mount->dirs_lock, NULL);
     pthread_mutex_init(&mount->numbers_lock, NULL);
     block_signals(&before);
-    enum ls_rc rc = ls_mount_options(opts, &mount->tuning, &mount->read_only, &args, err);
+    enum ls_rc rc = ls_mount_options(opts, &mount->tuning, &args, err);
     if (!rc)
         rc = open_parts(mount, err);
     if (!rc)

@@ -10,6 +10,7 @@
  */
 #include "store/backends.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,16 @@ static bool wait_again(struct attempts *attempts)
     return true;
 }
 
+/* Whoever has waited as long as that for nothing is told so: ETIMEDOUT. */
+static enum ls_rc mark_late(const struct attempts *attempts, enum ls_rc rc, struct ls_err *err)
+{
+    bool waiting = rc == LS_TRANSIENT || rc == LS_OUTCOME_UNKNOWN || rc == LS_IO;
+    /* A little less counts as well: timers of a request may end a moment before. */
+    if (waiting && err && ls_monotonic_ms() - attempts->begun_ms >= attempts->deadline_ms / 10 * 9)
+        err->sys_errno = ETIMEDOUT;
+    return rc;
+}
+
 /* The error that is left when the time is up; status and code stay. */
 static enum ls_rc give_up(const struct attempts *attempts, struct ls_err *err)
 {
@@ -101,7 +112,7 @@ static bool again(struct attempts *attempts, enum ls_rc *rc, struct ls_err *err)
         do                                                                                                             \
             rc_ = (call);                                                                                              \
         while (again(&attempts_, &rc_, err));                                                                          \
-        return rc_;                                                                                                    \
+        return mark_late(&attempts_, rc_, err);                                                                        \
     } while (0)
 
 static enum ls_rc retry_probe(struct ls_store *store, struct ls_store_caps *out_caps, struct ls_err *err)
@@ -156,7 +167,7 @@ static enum ls_rc retry_get(struct ls_store *store, const struct ls_store_get *g
     do
         rc = ls_store_get(inner(store), get, watch_sink, &watched, out_info, err);
     while (!watched.called && again(&attempts, &rc, err));
-    return rc;
+    return mark_late(&attempts, rc, err);
 }
 
 /* ---- put ---- */
@@ -175,7 +186,7 @@ static enum ls_rc retry_put(struct ls_store *store, const struct ls_store_put *p
         return ls_err_set(err, LS_OUTCOME_UNKNOWN,
                           "store: PUT %s: it failed and was repeated; now the name is taken, maybe by the first try",
                           put->key);
-    return rc;
+    return mark_late(&attempts, rc, err);
 }
 
 /* ---- arrays ---- */
@@ -221,9 +232,13 @@ static enum ls_rc retry_items(struct ls_store *store, const struct ls_items_kind
     struct attempts attempts = begin(store, what, n ? ls_items_key(kind, items, 0) : "");
     enum ls_rc rc = kind->call(inner(store), items, n, err);
     for (size_t i = 0; i < n; i++)
-        if (*ls_items_rc(kind, items, i) == LS_TRANSIENT)
-            return repeat_failed(store, kind, items, n, &attempts, err);
-    return rc;
+        if (*ls_items_rc(kind, items, i) == LS_TRANSIENT) {
+            rc = repeat_failed(store, kind, items, n, &attempts, err);
+            break;
+        }
+    for (size_t i = 0; i < n; i++)
+        (void)mark_late(&attempts, *ls_items_rc(kind, items, i), ls_items_err(kind, items, i));
+    return mark_late(&attempts, rc, err);
 }
 
 static enum ls_rc retry_head(struct ls_store *store, struct ls_store_head *items, size_t n, struct ls_err *err)

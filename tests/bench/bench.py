@@ -24,9 +24,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
 
 from harness.backends import FileBackend, MinioBackend, Object
+from harness.minio import running_minio
 from harness.mount import Mount, mounted
 from harness.program import Lockstep
-from harness.server import minio
 
 SIZE = 32768
 TYPES = ("hero-card", "info-card", "other-images")
@@ -400,7 +400,7 @@ def main() -> int:
     options = arguments()
     folder = Path(tempfile.mkdtemp(prefix="lockstep-bench."))
     try:
-        with minio(folder / "minio") as server:
+        with running_minio() as (server, _):
             bench = Bench(folder, server, options.files)
             if set(options.steps) - {"find"}:
                 rounds(bench, options, options.steps)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A MinIO of one's own: for runs without tests/run.sh, and for tests that stop it."""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+from contextlib import contextmanager
+
+TRIES = 5  # another process may take the port between our probing and MinIO's start
+
+
+def _start(server: str, data: str, access: str, secret: str):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        endpoint = f"127.0.0.1:{probe.getsockname()[1]}"
+    process = subprocess.Popen(
+        [server, "server", "--quiet", "--address", endpoint, data],
+        env=os.environ | {"MINIO_ROOT_USER": access, "MINIO_ROOT_PASSWORD": secret, "MINIO_BROWSER": "off"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    return f"http://{endpoint}", process
+
+
+def _ready(endpoint: str, process, limit_s: float) -> bool:
+    end = time.monotonic() + limit_s
+    while process.poll() is None and time.monotonic() < end:
+        try:
+            urllib.request.urlopen(f"{endpoint}/minio/health/ready", timeout=2).close()
+            return process.poll() is None
+        except OSError:
+            time.sleep(0.1)
+    return False
+
+
+def _end(process) -> None:
+    process.send_signal(signal.SIGCONT)
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(10)
+
+
+@contextmanager
+def running_minio():
+    """Yields ((endpoint, access key, secret key), process)."""
+    server = os.environ.get("LOCKSTEP_TEST_MINIO") or shutil.which("minio")
+    assert server, "no MinIO: run tests/run.sh, or set LOCKSTEP_TEST_MINIO"
+    data = tempfile.mkdtemp(prefix="lockstep-minio.")
+    access, secret = "lockstep-" + secrets.token_hex(4), secrets.token_hex(16)
+    process = None
+    try:
+        for _ in range(TRIES):
+            endpoint, process = _start(server, data, access, secret)
+            if _ready(endpoint, process, 60):
+                break
+            _end(process)
+        else:
+            raise AssertionError("MinIO did not start")
+        yield (endpoint, access, secret), process
+    finally:
+        if process:
+            _end(process)
+        shutil.rmtree(data, ignore_errors=True)
