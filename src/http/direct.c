@@ -5,7 +5,7 @@
  *
  * A lane is a libcurl handle with its connection; it serves one request at a time and keeps both for the next. Decides:
  * which lane, when a request has stalled, cancellation. Leaves to io.c: what finds no free slot or no lane. Threads:
- * `lanes.lock` guards the lists and `closing`; a lane out of the idle list belongs to the thread that took it.
+ * `lanes.lock` guards the lists, `users` and `closing`; a lane out of the idle list belongs to the thread that took it.
  */
 #include <stdlib.h>
 
@@ -24,7 +24,7 @@ struct ls_http_lane {
 void ls_http_lanes_init(struct ls_http_lanes *lanes)
 {
     pthread_mutex_init(&lanes->lock, NULL);
-    pthread_cond_init(&lanes->all_idle, NULL);
+    pthread_cond_init(&lanes->all_left, NULL);
 }
 
 static void lane_free(struct ls_http_lane *lane)
@@ -44,8 +44,24 @@ void ls_http_lanes_close(struct ls_http_lanes *lanes)
     lanes->closing = true;
     for (struct ls_http_lane *lane = lanes->busy; lane != NULL; lane = lane->next)
         curl_multi_wakeup(lane->multi);
-    while (lanes->busy != NULL)
-        pthread_cond_wait(&lanes->all_idle, &lanes->lock);
+    while (lanes->users > 0)
+        pthread_cond_wait(&lanes->all_left, &lanes->lock);
+}
+
+bool ls_http_lanes_enter(struct ls_http_lanes *lanes)
+{
+    LS_LOCK(&lanes->lock);
+    if (lanes->closing)
+        return false;
+    lanes->users++;
+    return true;
+}
+
+void ls_http_lanes_leave(struct ls_http_lanes *lanes)
+{
+    LS_LOCK(&lanes->lock);
+    if (--lanes->users == 0 && lanes->closing)
+        pthread_cond_signal(&lanes->all_left);
 }
 
 void ls_http_lanes_dispose(struct ls_http_lanes *lanes)
@@ -55,7 +71,7 @@ void ls_http_lanes_dispose(struct ls_http_lanes *lanes)
         lanes->idle = lane->next;
         lane_free(lane);
     }
-    pthread_cond_destroy(&lanes->all_idle);
+    pthread_cond_destroy(&lanes->all_left);
     pthread_mutex_destroy(&lanes->lock);
 }
 
@@ -74,12 +90,10 @@ static struct ls_http_lane *lane_new(void)
     return lane;
 }
 
-/* A lane with a handle; NULL when the client closes or memory ends. */
+/* A lane with a handle; NULL when memory ends. */
 static struct ls_http_lane *take(struct ls_http_lanes *lanes)
 {
     LS_LOCK(&lanes->lock);
-    if (lanes->closing)
-        return NULL;
     struct ls_http_lane *lane = lanes->idle;
     if (lane != NULL)
         lanes->idle = lane->next;
@@ -110,8 +124,6 @@ static void give_back(struct ls_http_lanes *lanes, struct ls_http_lane *lane)
         lane->next->prev = lane->prev;
     lane->next = lanes->idle; /* the one that was used last comes first: its connection is the most alive */
     lanes->idle = lane;
-    if (lanes->closing && lanes->busy == NULL)
-        pthread_cond_signal(&lanes->all_idle);
 }
 
 static bool is_closing(struct ls_http_lanes *lanes)

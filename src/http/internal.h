@@ -64,16 +64,20 @@ void ls_http_transfer_dispose(struct transfer *t);
 struct ls_http_lane;
 struct ls_http_lanes {
     pthread_mutex_t lock;
-    pthread_cond_t all_idle;
+    pthread_cond_t all_left;
     struct ls_http_lane *idle, *busy; /* lock */
+    unsigned users;                   /* lock: threads between enter and leave */
     bool closing;                     /* lock */
 };
 
 void ls_http_lanes_init(struct ls_http_lanes *lanes);
+/* Around everything that a caller's thread does with the client; false when it closes. After leave it may be gone. */
+bool ls_http_lanes_enter(struct ls_http_lanes *lanes) LS_MUST_CHECK;
+void ls_http_lanes_leave(struct ls_http_lanes *lanes);
 /* Run a prepared transfer to its end in this thread; false when there is no lane for it, and nothing was done. */
 bool ls_http_lanes_run(struct ls_http_lanes *lanes, const struct transfer_config *config, struct transfer *t)
     LS_MUST_CHECK;
-/* Cancel what runs and wait until it has ended. */
+/* Cancel what runs and wait until all have left. */
 void ls_http_lanes_close(struct ls_http_lanes *lanes);
 void ls_http_lanes_dispose(struct ls_http_lanes *lanes);
 

@@ -378,13 +378,17 @@ void ls_http_submit(struct ls_http *http, struct ls_http_request *req,
 static bool perform_here(struct ls_http *http, struct ls_http_request *req)
 {
     struct transfer t;
-    if (!slot_take(http))
+    bool done = false;
+    if (!ls_http_lanes_enter(&http->lanes))
         return false;
-    prepare(&t, req, NULL, NULL);
-    bool done = ls_http_lanes_run(&http->lanes, &http->config, &t);
-    slot_leave(http);
-    if (atomic_exchange(&http->starved, false))
-        curl_multi_wakeup(http->multi);
+    if (slot_take(http)) {
+        prepare(&t, req, NULL, NULL);
+        done = ls_http_lanes_run(&http->lanes, &http->config, &t);
+        slot_leave(http);
+        if (atomic_exchange(&http->starved, false))
+            curl_multi_wakeup(http->multi);
+    }
+    ls_http_lanes_leave(&http->lanes);
     return done;
 }
 
