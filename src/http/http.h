@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * An HTTP/1.1 client: one I/O thread that drives curl_multi, one connection pool, many requests in flight.
+ * An HTTP/1.1 client: a request that is performed alone runs in its caller's thread, many in one I/O thread that drives
+ * curl_multi; each keeps its connections.
  *
  * Decides: connections, TLS verification (always on), timeouts, caps on headers and bodies, classes of transport
  * errors. Leaves to the caller: signing, meaning of statuses, retries, redirects (never followed). Threads: any thread
- * may call ls_http_perform; callbacks run in the I/O thread and must not block on the network. Open it after the last
- * fork: a child has no I/O thread.
+ * may call ls_http_perform; callbacks run in the I/O thread or in the one that performs, and must not block on the
+ * network. Open it after the last fork: a child has no I/O thread.
  */
 #ifndef LOCKSTEP_HTTP_HTTP_H
 #define LOCKSTEP_HTTP_HTTP_H

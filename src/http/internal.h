@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What the two files of the HTTP client share: io.c (queue and I/O thread) and transfer.c (one request and libcurl).
+ * What the files of the HTTP client share: io.c (queue and I/O thread), direct.c (a request in its caller's thread) and
+ * transfer.c (one request and libcurl).
  */
 #ifndef LOCKSTEP_HTTP_INTERNAL_H
 #define LOCKSTEP_HTTP_INTERNAL_H
@@ -10,7 +11,8 @@
 
 #include "http/http.h"
 
-/* A request on its way. Belongs to the queue's lock until the I/O thread has taken it, then to that thread. */
+/* A request on its way. Belongs to the queue's lock until the I/O thread has taken it, then to that thread; or to the
+ * thread that waits for it and drives it. */
 struct transfer {
     struct ls_http_request *req;
     void (*done)(void *ctx, struct ls_http_request *req);
@@ -56,5 +58,27 @@ void ls_http_transfer_fail(struct transfer *t, enum ls_rc rc, const char *why);
 
 /* Free what start allocated, except t->easy. */
 void ls_http_transfer_dispose(struct transfer *t);
+
+/* ---- direct.c ---- */
+
+struct ls_http_lane;
+struct ls_http_lanes {
+    pthread_mutex_t lock;
+    pthread_cond_t all_left;
+    struct ls_http_lane *idle, *busy; /* lock */
+    unsigned users;                   /* lock: threads between enter and leave */
+    bool closing;                     /* lock */
+};
+
+void ls_http_lanes_init(struct ls_http_lanes *lanes);
+/* Around everything that a caller's thread does with the client; false when it closes. After leave it may be gone. */
+bool ls_http_lanes_enter(struct ls_http_lanes *lanes) LS_MUST_CHECK;
+void ls_http_lanes_leave(struct ls_http_lanes *lanes);
+/* Run a prepared transfer to its end in this thread; false when there is no lane for it, and nothing was done. */
+bool ls_http_lanes_run(struct ls_http_lanes *lanes, const struct transfer_config *config, struct transfer *t)
+    LS_MUST_CHECK;
+/* Cancel what runs and wait until all have left. */
+void ls_http_lanes_close(struct ls_http_lanes *lanes);
+void ls_http_lanes_dispose(struct ls_http_lanes *lanes);
 
 #endif

@@ -2,11 +2,13 @@
 /*
  * The queue of requests and the one thread that drives them with curl_multi.
  *
- * Decides: how many requests are in flight, when one has waited or stalled for too long, cancellation. Leaves to
- * transfer.c: what a request looks like and how its end is classed. Threads: `lock` guards the queue and `closing`; the
- * pool of easy handles and the list of running transfers belong to the I/O thread alone.
+ * Decides: how many requests are in flight (those that run in their caller's thread among them), when one has waited or
+ * stalled for too long, cancellation. Leaves to transfer.c: what a request looks like and how its end is classed.
+ * Threads: `lock` guards the queue and `closing`; the pool of easy handles and the list of running transfers belong to
+ * the I/O thread alone.
  */
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/auto.h"
@@ -28,6 +30,10 @@ struct ls_http {
     struct transfer_config config;
     char *ca_file, *user_agent; /* owned; config points at them */
 
+    struct ls_http_lanes lanes;
+    atomic_uint slots_taken; /* of max_running, by running transfers here and in the lanes */
+    atomic_bool starved;     /* something here waits for a slot that a lane holds */
+
     pthread_mutex_t lock;
     struct transfer_list queue; /* by lock */
     bool closing;               /* by lock */
@@ -35,7 +41,6 @@ struct ls_http {
     /* I/O thread only */
     struct transfer_list waiting; /* taken from the queue, no free slot yet */
     struct transfer_list running;
-    unsigned n_running;
     CURL **idle; /* easy handles to use again; room for max_running */
     unsigned n_idle;
     int64_t checked_at_ms;
@@ -85,6 +90,28 @@ static void list_append_all(struct transfer_list *to, struct transfer_list *from
     *from = (struct transfer_list){0};
 }
 
+/* --- slots --- */
+
+static bool slot_take(struct ls_http *http)
+{
+    unsigned taken = atomic_load(&http->slots_taken);
+    while (taken < http->max_running)
+        if (atomic_compare_exchange_weak(&http->slots_taken, &taken, taken + 1))
+            return true;
+    return false;
+}
+
+/* For the I/O thread, which is woken when a lane leaves a slot. */
+static bool slot_take_or_starve(struct ls_http *http)
+{
+    if (slot_take(http))
+        return true;
+    atomic_store(&http->starved, true);
+    return slot_take(http);
+}
+
+static void slot_leave(struct ls_http *http) { atomic_fetch_sub(&http->slots_taken, 1); }
+
 /* --- the I/O thread --- */
 
 static void report(struct transfer *t)
@@ -112,15 +139,17 @@ static void retire(struct ls_http *http, struct transfer *t)
     curl_multi_remove_handle(http->multi, t->easy);
     give_back(http, t);
     list_remove(&http->running, t);
-    http->n_running--;
+    slot_leave(http);
     report(t);
 }
 
+/* A slot was taken for it. */
 static void start(struct ls_http *http, struct transfer *t, int64_t now_ms)
 {
     t->easy = http->n_idle > 0 ? http->idle[--http->n_idle] : curl_easy_init();
     if (t->easy == NULL) {
         t->req->rc = ls_err_nomem(&t->req->err);
+        slot_leave(http);
         report(t);
         return;
     }
@@ -129,11 +158,11 @@ static void start(struct ls_http *http, struct transfer *t, int64_t now_ms)
         rc = t->req->rc = ls_err_nomem(&t->req->err);
     if (rc != LS_OK) {
         give_back(http, t);
+        slot_leave(http);
         report(t);
         return;
     }
     list_append(&http->running, t);
-    http->n_running++;
 }
 
 static void start_waiting(struct ls_http *http)
@@ -141,13 +170,14 @@ static void start_waiting(struct ls_http *http)
     if (http->waiting.first == NULL)
         return;
     int64_t now_ms = ls_monotonic_ms();
-    while (http->waiting.first != NULL && http->n_running < http->max_running) {
+    while (http->waiting.first != NULL && slot_take_or_starve(http)) {
         struct transfer *t = http->waiting.first;
         list_remove(&http->waiting, t);
         if (t->deadline_ms > now_ms) {
             start(http, t, now_ms);
             continue;
         }
+        slot_leave(http);
         ls_http_transfer_fail(t, LS_TRANSIENT, "waited too long for a free connection");
         report(t);
     }
@@ -222,9 +252,9 @@ static void *io_main(void *ctx)
         curl_multi_perform(http->multi, &unused);
         reap(http);
         check_times(http);
-        if (http->waiting.first != NULL && http->n_running < http->max_running)
+        if (http->waiting.first != NULL && atomic_load(&http->slots_taken) < http->max_running)
             continue; /* slots became free */
-        bool busy = http->n_running > 0 || http->waiting.first != NULL;
+        bool busy = http->running.first != NULL || http->waiting.first != NULL;
         curl_multi_poll(http->multi, NULL, 0, busy ? QUEUE_CHECK_MS : IDLE_POLL_MS, NULL);
     }
     cancel_all(http);
@@ -253,6 +283,7 @@ static void destroy(struct ls_http *http)
     free(http->idle);
     if (http->multi != NULL)
         curl_multi_cleanup(http->multi);
+    ls_http_lanes_dispose(&http->lanes);
     pthread_mutex_destroy(&http->lock);
     free(http->ca_file);
     free(http->user_agent);
@@ -289,6 +320,7 @@ enum ls_rc ls_http_open(const struct ls_http_opts *opts, struct ls_http **out_ht
     if (http == NULL)
         return ls_err_nomem(err);
     pthread_mutex_init(&http->lock, NULL);
+    ls_http_lanes_init(&http->lanes);
     enum ls_rc rc = build(http, opts) ? start_thread(http, err) : ls_err_nomem(err);
     if (rc != LS_OK) {
         destroy(http);
@@ -307,6 +339,7 @@ void ls_http_close(struct ls_http *http)
         http->closing = true;
     }
     curl_multi_wakeup(http->multi);
+    ls_http_lanes_close(&http->lanes);
     pthread_join(http->thread, NULL);
     destroy(http);
 }
@@ -341,6 +374,24 @@ void ls_http_submit(struct ls_http *http, struct ls_http_request *req,
     curl_multi_wakeup(http->multi);
 }
 
+/* Run it here; false when all slots are taken or there is no lane for it. */
+static bool perform_here(struct ls_http *http, struct ls_http_request *req)
+{
+    struct transfer t;
+    bool done = false;
+    if (!ls_http_lanes_enter(&http->lanes))
+        return false;
+    if (slot_take(http)) {
+        prepare(&t, req, NULL, NULL);
+        done = ls_http_lanes_run(&http->lanes, &http->config, &t);
+        slot_leave(http);
+        if (atomic_exchange(&http->starved, false))
+            curl_multi_wakeup(http->multi);
+    }
+    ls_http_lanes_leave(&http->lanes);
+    return done;
+}
+
 struct group {
     pthread_mutex_t lock;
     pthread_cond_t all_done;
@@ -356,11 +407,11 @@ static void group_done(void *ctx, struct ls_http_request *req)
         pthread_cond_signal(&group->all_done);
 }
 
-enum ls_rc ls_http_perform(struct ls_http *http, struct ls_http_request *const *reqs, size_t n, struct ls_err *err)
+/* Have the I/O thread run them, and wait. */
+static enum ls_rc perform_queued(struct ls_http *http, struct ls_http_request *const *reqs, size_t n,
+                                 struct ls_err *err)
 {
     struct group group = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, n};
-    if (n == 0)
-        return LS_OK;
     LS_AUTO(ls_free) struct transfer *transfers = calloc(n, sizeof *transfers);
     if (transfers == NULL)
         return ls_err_nomem(err);
@@ -374,10 +425,20 @@ enum ls_rc ls_http_perform(struct ls_http *http, struct ls_http_request *const *
         list_append_all(&http->queue, &mine);
     }
     curl_multi_wakeup(http->multi);
-    {
-        LS_LOCK(&group.lock);
-        while (group.left > 0)
-            pthread_cond_wait(&group.all_done, &group.lock);
+    LS_LOCK(&group.lock);
+    while (group.left > 0)
+        pthread_cond_wait(&group.all_done, &group.lock);
+    return LS_OK;
+}
+
+enum ls_rc ls_http_perform(struct ls_http *http, struct ls_http_request *const *reqs, size_t n, struct ls_err *err)
+{
+    if (n == 0)
+        return LS_OK;
+    if (n > 1 || !perform_here(http, reqs[0])) {
+        enum ls_rc rc = perform_queued(http, reqs, n, err);
+        if (rc != LS_OK)
+            return rc;
     }
     for (size_t i = 0; i < n; i++) {
         if (reqs[i]->rc == LS_OK)

@@ -3,7 +3,8 @@
  * One request as a libcurl transfer: its options, its callbacks, its result class.
  *
  * Decides: what is sent beside the caller's headers, caps on what comes back, and whether a request that failed was
- * surely not processed. Leaves to io.c: when transfers run. Everything here runs in the I/O thread.
+ * surely not processed. Leaves to io.c and direct.c: when transfers run. Everything here runs in the thread that drives
+ * the transfer.
  *
  * libcurl repeats a request by itself when a reused connection turns out to be dead. That is fine for GET and HEAD; for
  * anything else the server may have acted on the first one, so the second attempt is refused (before_request) and the

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <arpa/inet.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -429,6 +430,112 @@ static void closing_cancels_what_runs(void **state)
     assert_int_equal(stub_requests(stub), 1);
 }
 
+/* ---- requests in their callers' threads ---- */
+
+struct lone {
+    struct ls_http *http;
+    struct ls_http_request req;
+    enum ls_rc rc;
+    int wanted; /* how many, one after the other */
+    pthread_t thread;
+};
+
+static void *perform_lone(void *ctx)
+{
+    struct lone *lone = ctx;
+    struct ls_http_request *req = &lone->req;
+    for (int i = 0; i < lone->wanted && lone->rc == LS_OK; i++)
+        lone->rc = ls_http_perform(lone->http, &req, 1, NULL);
+    return NULL;
+}
+
+static void start_lone(struct lone *lone, struct ls_http *client, const char *url, int wanted)
+{
+    *lone = (struct lone){.http = client, .wanted = wanted};
+    ls_http_request_init(&lone->req);
+    lone->req.url = url;
+    assert_int_equal(pthread_create(&lone->thread, NULL, perform_lone, lone), 0);
+}
+
+static enum ls_rc end_lone(struct lone *lone)
+{
+    pthread_join(lone->thread, NULL);
+    ls_http_request_dispose(&lone->req);
+    return lone->rc;
+}
+
+static void lone_requests_of_many_threads_keep_their_connections(void **state)
+{
+    (void)state;
+    enum { THREADS = 20, EACH = 25 };
+    static struct lone lone[THREADS];
+    char url[256];
+    stub_reply(stub, 200, "", "x");
+    url_to(url, "/x");
+    for (int i = 0; i < THREADS; i++)
+        start_lone(&lone[i], http, url, EACH);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(end_lone(&lone[i]), LS_OK);
+    assert_int_equal(stub_requests(stub), THREADS * EACH);
+    assert_in_range(stub_connections(stub), 1, 2 * 8); /* 8 in callers' threads, 8 in the I/O thread */
+}
+
+static void closing_cancels_a_lone_request(void **state)
+{
+    (void)state;
+    struct ls_http *other = NULL;
+    struct ls_http_opts opts = {.max_connections = 1};
+    struct ls_err err = LS_ERR_INIT;
+    enum ls_rc waiting = LS_OK;
+    struct lone lone;
+    char url[256];
+    assert_int_equal(ls_http_open(&opts, &other, &err), LS_OK);
+    stub_answer(stub, "", STUB_HANG);
+    url_to(url, "/1");
+    start_lone(&lone, other, url, 1);
+    stub_wait(stub, 1);
+    REQUEST(second, "/2");
+    ls_http_submit(other, &second, note_rc, &waiting); /* the only slot is taken */
+    ls_http_close(other);
+    assert_int_equal(end_lone(&lone), LS_CANCELLED);
+    assert_int_equal(waiting, LS_CANCELLED);
+    assert_int_equal(stub_requests(stub), 1);
+}
+
+static void a_lone_request_leaves_its_slot_to_those_that_wait(void **state)
+{
+    (void)state;
+    struct ls_http *other = NULL;
+    struct ls_http_opts opts = {.max_connections = 1};
+    struct ls_err err = LS_ERR_INIT;
+    struct lone lone[8];
+    char url[256];
+    assert_int_equal(ls_http_open(&opts, &other, &err), LS_OK);
+    stub_reply(stub, 200, "", "x");
+    url_to(url, "/x");
+    for (int i = 0; i < 8; i++)
+        start_lone(&lone[i], other, url, 50);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(end_lone(&lone[i]), LS_OK);
+    assert_int_equal(stub_requests(stub), 8 * 50);
+    assert_in_range(stub_connections(stub), 1, 2);
+    ls_http_close(other);
+}
+
+static void a_lone_request_ends_at_its_deadline(void **state)
+{
+    (void)state;
+    stub_answer(stub, "", STUB_HANG);
+    REQUEST(req, "/x");
+    req.timeout_ms = STALL_MS / 4;
+    assert_int_equal(run(&req), LS_TRANSIENT);
+    stub_reset(stub);
+    stub_reply(stub, 200, "", "after");
+    req.timeout_ms = 0;
+    assert_int_equal(run(&req), LS_OK);
+    assert_string_equal(req.out_body.data, "after");
+}
+
 static void nothing_to_do_is_done(void **state)
 {
     (void)state;
@@ -464,6 +571,10 @@ int main(void)
         http_test(many_requests_run_over_a_bounded_number_of_connections),
         http_test(waiting_for_a_connection_counts_as_time),
         http_test(closing_cancels_what_runs),
+        http_test(lone_requests_of_many_threads_keep_their_connections),
+        http_test(closing_cancels_a_lone_request),
+        http_test(a_lone_request_leaves_its_slot_to_those_that_wait),
+        http_test(a_lone_request_ends_at_its_deadline),
         http_test(nothing_to_do_is_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
