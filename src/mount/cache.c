@@ -1,238 +1,119 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The cache's index and its files.
- *
- * The index is a hash in order of use (uthash keeps insertion order; a use moves the entry to the end). Everything in
- * struct ls_cache but the constants is under its lock; no file is read and nothing is downloaded while it is held.
- * Files get their name by linkat(2) only when they are complete. Without O_TMPFILE they are made under a unique name
- * that is unlinked at once; such a file cannot be linked, so it is then copied.
+ * What others do with the cache: find, fetch, adopt, rename. index.c knows what is where and what goes.
  */
 #include "mount/cache.h"
 
-#define HASH_NONFATAL_OOM 1
-
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <uthash.h>
+#include <unistd.h>
 
 #include "base/auto.h"
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/log.h"
+#include "mount/cache_impl.h"
+#include "mount/entry_file.h"
+#include "mount/etag.h"
 
-struct entry {
-    uint8_t id[LS_SHA256_LEN];
-    uint64_t size_bytes;
-    bool trusted;  /* made or checked by this process */
-    bool fetching; /* somebody downloads or checks it; not to be evicted */
-    bool present;  /* there is a file */
-    unsigned waiters;
-    UT_hash_handle hh;
-};
+#define WHOLE_BYTES LS_BLOCK_BYTES /* what is not larger is fetched at once */
 
-struct ls_cache {
-    struct ls_store *store; /* const, as the next three */
-    struct ls_store_caps caps;
-    uint64_t max_bytes;
-    int objects_fd, staging_fd;
+/* ---- contents; the lock is held ---- */
 
-    pthread_mutex_t lock;
-    pthread_cond_t fetched;
-    struct entry *entries; /* lock; oldest use first */
-    uint64_t total_bytes;  /* lock; of those present */
-};
-
-/* ---- contents ---- */
-
-struct ls_content *ls_content_new(int fd)
+void ls_cache_checked(struct ls_content *content, bool right)
 {
-    struct ls_content *content = malloc(sizeof *content);
-    if (!content) {
-        close(fd);
-        return NULL;
-    }
-    atomic_init(&content->refs, 1);
-    content->fd = fd;
-    return content;
-}
-
-struct ls_content *ls_content_ref(struct ls_content *content)
-{
-    if (content)
-        atomic_fetch_add(&content->refs, 1);
-    return content;
-}
-
-void ls_content_unref(struct ls_content *content)
-{
-    if (!content || atomic_fetch_sub(&content->refs, 1) != 1)
+    struct ls_cache *cache = content->cache;
+    struct ls_cache_entry *entry = content->entry;
+    content->map->corrupt = !right;
+    atomic_store(&content->whole, right);
+    if (entry && !right)
+        ls_index_give_up(cache, entry);
+    if (!entry || !right || content->map->size_bytes > cache->max_bytes ||
+        !ls_entry_publish(cache->objects_fd, entry->id, content->fd))
         return;
-    close(content->fd);
-    free(content);
+    cache->total_bytes -= content->charged_bytes;
+    content->charged_bytes = 0;
+    ls_index_set_present(cache, entry, content->map->size_bytes);
+    /* From now on the file's name keeps it. */
+    if (entry->owned) {
+        entry->owned = false;
+        ls_content_unref_locked(content);
+    }
 }
 
-/* ---- the index ---- */
-
-static bool make_id(const char *key, const char *etag, uint8_t id[LS_SHA256_LEN])
+void ls_cache_rekey(struct ls_content *content)
 {
-    struct ls_hash *hash = ls_hash_new(LS_HASH_SHA256);
-    if (!hash)
-        return false;
-    ls_hash_update(hash, key, strlen(key) + 1);
-    ls_hash_update(hash, etag, strlen(etag));
-    ls_hash_final(hash, id);
-    ls_hash_free(hash);
-    return true;
-}
-
-static void file_name(const struct entry *entry, char out[LS_SHA256_HEX]) { ls_hex(entry->id, LS_SHA256_LEN, out); }
-
-static struct entry *find(struct ls_cache *cache, const uint8_t id[LS_SHA256_LEN])
-{
-    struct entry *entry = NULL;
-    HASH_FIND(hh, cache->entries, id, LS_SHA256_LEN, entry);
-    return entry;
-}
-
-static struct entry *add(struct ls_cache *cache, const uint8_t id[LS_SHA256_LEN])
-{
-    struct entry *entry = calloc(1, sizeof *entry);
+    struct ls_cache *cache = content->cache;
+    struct ls_cache_entry *entry = content->entry;
+    uint8_t id[LS_SHA256_LEN];
     if (!entry)
+        return;
+    struct ls_cache_entry *moved = NULL;
+    if (!entry->present && ls_index_make_id(content->map->key, content->map->etag, id) && !ls_index_find(cache, id))
+        moved = ls_index_add(cache, id);
+    if (moved) {
+        moved->owned = entry->owned;
+        entry->owned = false;
+        entry->content = NULL;
+        ls_index_attach(moved, content);
+    }
+    ls_index_give_up(cache, entry); /* without another entry it serves those who have it open */
+}
+
+/* ---- finding ---- */
+
+/* What has an entry's bytes open for reading, with a reference for the caller. Takes fd over. */
+static struct ls_content *open_named(struct ls_cache *cache, struct ls_cache_entry *entry, int fd)
+{
+    struct ls_content *content = ls_content_new(fd);
+    if (!content)
         return NULL;
-    memcpy(entry->id, id, LS_SHA256_LEN);
-    HASH_ADD(hh, cache->entries, id, LS_SHA256_LEN, entry);
-    if (!entry->hh.tbl) {
-        free(entry);
-        return NULL;
-    }
-    return entry;
+    content->cache = cache;
+    ls_index_attach(entry, content);
+    return content;
 }
 
-static void drop(struct ls_cache *cache, struct entry *entry)
+/* The size is the catalog's word, which may have been wrong before. */
+static bool is_of(const struct ls_content *content, uint64_t size_bytes)
 {
-    if (entry->present)
-        cache->total_bytes -= entry->size_bytes;
-    HASH_DEL(cache->entries, entry);
-    free(entry);
-}
-
-static void used(struct ls_cache *cache, struct entry *entry)
-{
-    HASH_DEL(cache->entries, entry);
-    HASH_ADD(hh, cache->entries, id, LS_SHA256_LEN, entry);
-}
-
-/* Remove the oldest entries until the rest has at most `limit` bytes; false when there was none to remove. */
-static bool evict(struct ls_cache *cache, uint64_t limit)
-{
-    bool any = false;
-    struct entry *entry, *next;
-    HASH_ITER(hh, cache->entries, entry, next)
-    {
-        if (cache->total_bytes <= limit)
-            break;
-        if (entry->fetching || entry->waiters > 0 || !entry->present)
-            continue;
-        char name[LS_SHA256_HEX];
-        file_name(entry, name);
-        unlinkat(cache->objects_fd, name, 0);
-        drop(cache, entry);
-        any = true;
-    }
-    return any;
-}
-
-static void set_present(struct ls_cache *cache, struct entry *entry, uint64_t size_bytes)
-{
-    if (entry->present)
-        cache->total_bytes -= entry->size_bytes;
-    entry->present = true;
-    entry->trusted = true;
-    entry->size_bytes = size_bytes;
-    cache->total_bytes += size_bytes;
-    used(cache, entry);
-    evict(cache, cache->max_bytes);
-}
-
-/* Open an entry's file if it is a regular one of the right size; -1 otherwise. */
-static int open_entry(struct ls_cache *cache, const uint8_t id[LS_SHA256_LEN], uint64_t size_bytes)
-{
-    char name[LS_SHA256_HEX];
-    ls_hex(id, LS_SHA256_LEN, name);
-    int fd = openat(cache->objects_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    struct stat st;
-    if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != size_bytes)) {
-        close(fd);
-        unlinkat(cache->objects_fd, name, 0);
-        return -1;
-    }
-    return fd;
+    return !content->map || content->map->size_bytes == size_bytes;
 }
 
 struct ls_content *ls_cache_find(struct ls_cache *cache, const char *key, const char *etag, uint64_t size_bytes)
 {
     uint8_t id[LS_SHA256_LEN];
-    if (!make_id(key, etag, id))
+    if (!ls_index_make_id(key, etag, id))
         return NULL;
-    {
-        LS_LOCK(&cache->lock);
-        struct entry *entry = find(cache, id);
-        if (!entry || !entry->present || !entry->trusted)
-            return NULL;
-        used(cache, entry);
-    }
-    int fd = open_entry(cache, id, size_bytes);
-    return fd >= 0 ? ls_content_new(fd) : NULL;
+    LS_LOCK(&cache->lock);
+    struct ls_cache_entry *entry = ls_index_find(cache, id);
+    if (!entry || entry->fetching)
+        return NULL;
+    ls_index_used(cache, entry);
+    if (entry->content)
+        return is_of(entry->content, size_bytes) ? ls_content_ref(entry->content) : NULL;
+    if (!entry->present || !entry->trusted)
+        return NULL;
+    int fd = ls_entry_open(cache->objects_fd, id, size_bytes);
+    return fd >= 0 ? open_named(cache, entry, fd) : NULL;
 }
 
-/* ---- files ---- */
-
-static int unnamed(int dir_fd)
-{
-    int fd = openat(dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
-        return fd;
-    char id[LS_ID_LEN], name[LS_ID_LEN + 4];
-    ls_id_new(id);
-    snprintf(name, sizeof name, "tmp.%s", id);
-    fd = openat(dir_fd, name, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd >= 0)
-        unlinkat(dir_fd, name, 0);
-    return fd;
-}
-
-/* Give a file its name among the objects. */
-static bool publish(struct ls_cache *cache, const uint8_t id[LS_SHA256_LEN], int fd)
-{
-    char name[LS_SHA256_HEX], proc[40];
-    ls_hex(id, LS_SHA256_LEN, name);
-    snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
-    if (linkat(AT_FDCWD, proc, cache->objects_fd, name, AT_SYMLINK_FOLLOW) == 0)
-        return true;
-    if (errno != EEXIST)
-        return false;
-    unlinkat(cache->objects_fd, name, 0);
-    return linkat(AT_FDCWD, proc, cache->objects_fd, name, AT_SYMLINK_FOLLOW) == 0;
-}
+/* ---- staged files ---- */
 
 int ls_cache_stage(struct ls_cache *cache)
 {
-    int fd = unnamed(cache->staging_fd);
+    int fd = ls_entry_unnamed(cache->staging_fd);
     if (fd < 0 && errno == ENOSPC && ls_cache_make_room(cache))
-        fd = unnamed(cache->staging_fd);
+        fd = ls_entry_unnamed(cache->staging_fd);
     return fd;
 }
 
 bool ls_cache_make_room(struct ls_cache *cache)
 {
     LS_LOCK(&cache->lock);
-    return evict(cache, cache->total_bytes / 2);
+    return ls_index_evict(cache, cache->total_bytes / 2, false);
 }
 
 int ls_cache_statvfs(struct ls_cache *cache, struct statvfs *out) { return fstatvfs(cache->staging_fd, out); }
@@ -241,62 +122,58 @@ void ls_cache_adopt(struct ls_cache *cache, const char *key, const char *etag, i
 {
     uint8_t id[LS_SHA256_LEN];
     struct stat st;
-    if (!make_id(key, etag, id) || fstat(staged_fd, &st) != 0 || (uint64_t)st.st_size > cache->max_bytes)
+    if (!ls_index_make_id(key, etag, id) || fstat(staged_fd, &st) != 0 || (uint64_t)st.st_size > cache->max_bytes)
         return;
     LS_LOCK(&cache->lock);
-    struct entry *entry = find(cache, id);
-    if (entry && (entry->fetching || (entry->present && entry->trusted)))
+    struct ls_cache_entry *entry = ls_index_find(cache, id);
+    if (entry && (entry->fetching || entry->content || (entry->present && entry->trusted)))
         return;
-    if (!publish(cache, id, staged_fd))
+    if (!ls_index_room(cache, (uint64_t)st.st_size, false))
+        return;
+    entry = ls_index_find(cache, id); /* the old one may have made room */
+    if (!ls_entry_publish(cache->objects_fd, id, staged_fd))
         return;
     if (!entry)
-        entry = add(cache, id);
+        entry = ls_index_add(cache, id);
     if (entry)
-        set_present(cache, entry, (uint64_t)st.st_size);
+        ls_index_set_present(cache, entry, (uint64_t)st.st_size);
 }
 
 void ls_cache_rename(struct ls_cache *cache, const char *from, const char *to, const char *etag)
 {
     uint8_t old_id[LS_SHA256_LEN], new_id[LS_SHA256_LEN];
-    if (!make_id(from, etag, old_id) || !make_id(to, etag, new_id))
+    if (!ls_index_make_id(from, etag, old_id) || !ls_index_make_id(to, etag, new_id))
         return;
     LS_LOCK(&cache->lock);
-    struct entry *entry = find(cache, old_id);
-    if (!entry || !entry->present || entry->fetching || entry->waiters > 0 || find(cache, new_id))
+    struct ls_cache_entry *entry = ls_index_find(cache, old_id);
+    if (!entry || !entry->present || entry->fetching || entry->waiters > 0 || ls_index_find(cache, new_id) ||
+        !ls_entry_rename(cache->objects_fd, old_id, new_id))
         return;
-    char old_name[LS_SHA256_HEX], new_name[LS_SHA256_HEX];
-    ls_hex(old_id, LS_SHA256_LEN, old_name);
-    ls_hex(new_id, LS_SHA256_LEN, new_name);
-    if (renameat(cache->objects_fd, old_name, cache->objects_fd, new_name) != 0)
-        return;
-    struct entry *moved = add(cache, new_id);
+    struct ls_cache_entry *moved = ls_index_add(cache, new_id);
     if (moved) {
-        moved->present = true;
         moved->trusted = entry->trusted;
-        moved->size_bytes = entry->size_bytes;
-        cache->total_bytes += moved->size_bytes;
+        ls_index_set_size(cache, moved, true, entry->size_bytes);
+        if (entry->content)
+            ls_index_attach(moved, entry->content);
+        entry->content = NULL;
     }
-    drop(cache, entry);
+    ls_index_drop(cache, entry);
 }
 
-/* ---- downloads ---- */
-
-static bool etag_is_md5(const struct ls_cache *cache, const char *etag)
+size_t ls_cache_partial(struct ls_cache *cache, const char *path, struct ls_content **out, size_t max)
 {
-    return cache->caps.etag_is_md5 && strlen(etag) == LS_MD5_HEX - 1 &&
-           strspn(etag, "0123456789abcdef") == LS_MD5_HEX - 1;
+    size_t n = 0, len = strlen(path);
+    LS_LOCK(&cache->lock);
+    for (struct ls_content *content = cache->mapped; content && n < max; content = content->map->following) {
+        const char *key = content->map->key;
+        if (!atomic_load(&content->whole) && ls_content_in_use(content) && strncmp(key, path, len) == 0 &&
+            (key[len] == '\0' || key[len] == '/'))
+            out[n++] = ls_content_ref(content);
+    }
+    return n;
 }
 
-/* Does an entry of an earlier run hold what its etag says? What cannot be checked is not believed. */
-static bool check_leftover(struct ls_cache *cache, int fd, const char *etag, uint64_t size_bytes)
-{
-    uint8_t md5[LS_MD5_LEN];
-    char hex[LS_MD5_HEX];
-    if (!etag_is_md5(cache, etag) || ls_hash_fd(fd, 0, size_bytes, md5, NULL, NULL))
-        return false;
-    ls_hex(md5, sizeof md5, hex);
-    return strcmp(hex, etag) == 0;
-}
+/* ---- fetching ---- */
 
 struct download {
     struct ls_cache *cache;
@@ -345,11 +222,11 @@ static enum ls_rc check_download(const struct download *download, const char *ke
 static enum ls_rc download_object(struct ls_cache *cache, const char *key, const char *etag, uint64_t size_bytes,
                                   int *out_fd, struct ls_err *err)
 {
-    LS_AUTO(ls_fd) int fd = unnamed(cache->objects_fd);
+    LS_AUTO(ls_fd) int fd = ls_entry_unnamed(cache->objects_fd);
     if (fd < 0)
         return ls_err_errno(err, errno, "cache: cannot make a file in the cache");
     struct download download = {.cache = cache, .fd = fd};
-    if (etag_is_md5(cache, etag))
+    if (ls_etag_is_md5(&cache->caps, etag))
         download.md5 = ls_hash_new(LS_HASH_MD5);
     struct ls_store_get get = {.key = key, .len = UINT64_MAX, .if_match = etag};
     struct ls_object_info info = {0};
@@ -364,12 +241,18 @@ static enum ls_rc download_object(struct ls_cache *cache, const char *key, const
     return rc;
 }
 
+/* A version of an object. */
+struct wanted {
+    const char *key, *etag;
+    uint64_t size_bytes;
+};
+
 /* Become the one who fetches this entry, after waiting for whoever does already; NULL: out of memory. */
-static struct entry *begin_fetch(struct ls_cache *cache, const uint8_t id[LS_SHA256_LEN])
+static struct ls_cache_entry *begin_fetch(struct ls_cache *cache, const uint8_t id[LS_SHA256_LEN])
 {
-    struct entry *entry = find(cache, id);
+    struct ls_cache_entry *entry = ls_index_find(cache, id);
     if (!entry)
-        entry = add(cache, id);
+        entry = ls_index_add(cache, id);
     if (!entry)
         return NULL;
     entry->waiters++;
@@ -380,141 +263,147 @@ static struct entry *begin_fetch(struct ls_cache *cache, const uint8_t id[LS_SHA
     return entry;
 }
 
-static void end_fetch(struct ls_cache *cache, struct entry *entry, bool present, uint64_t size_bytes)
+/* The lock is held. */
+static void end_fetch(struct ls_cache *cache, struct ls_cache_entry *entry)
 {
-    LS_LOCK(&cache->lock);
     entry->fetching = false;
     pthread_cond_broadcast(&cache->fetched);
-    if (present) {
-        set_present(cache, entry, size_bytes);
-    } else if (entry->waiters == 0) {
-        drop(cache, entry);
-    } else if (entry->present) {
-        cache->total_bytes -= entry->size_bytes;
-        entry->present = false;
-    }
+    if (!entry->present && !entry->content && entry->waiters == 0)
+        ls_index_drop(cache, entry);
 }
 
-/* What an earlier fetch or run left, if it is right. */
-static int take_present(struct ls_cache *cache, const struct entry *entry, bool trusted, const char *etag,
+/* What an earlier fetch or run left, if it is right. What cannot be checked is not believed. */
+static int take_present(struct ls_cache *cache, const struct ls_cache_entry *entry, bool trusted, const char *etag,
                         uint64_t size_bytes)
 {
-    int fd = open_entry(cache, entry->id, size_bytes);
-    if (fd >= 0 && !trusted && !check_leftover(cache, fd, etag, size_bytes)) {
-        char name[LS_SHA256_HEX];
-        file_name(entry, name);
-        unlinkat(cache->objects_fd, name, 0);
+    int fd = ls_entry_open(cache->objects_fd, entry->id, size_bytes);
+    if (fd >= 0 && !trusted && ls_etag_check(&cache->caps, fd, size_bytes, etag) != LS_ETAG_RIGHT) {
+        ls_entry_remove(cache->objects_fd, entry->id);
         close(fd);
         fd = -1;
     }
     return fd;
 }
 
+/* A small object, at once. The room is reserved meanwhile. */
+static enum ls_rc fetch_whole(struct ls_cache *cache, struct ls_cache_entry *entry, const struct wanted *want,
+                              struct ls_content **out_content, struct ls_err *err)
+{
+    int fd = -1;
+    {
+        LS_LOCK(&cache->lock);
+        (void)ls_index_room(cache, want->size_bytes, true);
+        cache->total_bytes += want->size_bytes;
+    }
+    enum ls_rc rc = download_object(cache, want->key, want->etag, want->size_bytes, &fd, err);
+    LS_LOCK(&cache->lock);
+    cache->total_bytes -= want->size_bytes;
+    if (rc)
+        return rc;
+    /* One that is larger than the whole cache is served from its unnamed file. */
+    bool named = want->size_bytes <= cache->max_bytes && ls_entry_publish(cache->objects_fd, entry->id, fd);
+    *out_content = open_named(cache, entry, fd);
+    if (!*out_content)
+        return ls_err_nomem(err);
+    if (named) {
+        ls_index_set_present(cache, entry, want->size_bytes);
+    } else {
+        (*out_content)->charged_bytes = want->size_bytes;
+        cache->total_bytes += want->size_bytes;
+    }
+    return LS_OK;
+}
+
+/* A large one: nothing yet. */
+static enum ls_rc fetch_blocks(struct ls_cache *cache, struct ls_cache_entry *entry, const struct wanted *want,
+                               struct ls_content **out_content, struct ls_err *err)
+{
+    LS_AUTO(ls_fd) int fd = ls_entry_unnamed(cache->objects_fd);
+    if (fd < 0 || ftruncate(fd, (off_t)want->size_bytes) != 0)
+        return ls_err_errno(err, errno, "cache: cannot make a file in the cache");
+    struct ls_content *content =
+        ls_content_new_blocks(cache, ls_fd_steal(&fd), want->key, want->etag, want->size_bytes);
+    if (!content)
+        return ls_err_nomem(err);
+    LS_LOCK(&cache->lock);
+    content->map->following = cache->mapped;
+    if (cache->mapped)
+        cache->mapped->map->prev = content;
+    cache->mapped = content;
+    ls_index_attach(entry, content);
+    entry->owned = true;
+    *out_content = ls_content_ref(content);
+    return LS_OK;
+}
+
 enum ls_rc ls_cache_fetch(struct ls_cache *cache, const char *key, const char *etag, uint64_t size_bytes,
                           struct ls_content **out_content, struct ls_err *err)
 {
+    const struct wanted want = {key, etag, size_bytes};
     uint8_t id[LS_SHA256_LEN];
-    if (!make_id(key, etag, id))
+    if (!ls_index_make_id(key, etag, id))
         return ls_err_nomem(err);
     bool present, trusted;
-    struct entry *entry;
+    struct ls_cache_entry *entry;
     {
         LS_LOCK(&cache->lock);
         entry = begin_fetch(cache, id);
         if (!entry)
             return ls_err_nomem(err);
+        if (entry->content && !is_of(entry->content, size_bytes))
+            ls_index_detach(entry);
+        if (entry->content) {
+            *out_content = ls_content_ref(entry->content);
+            end_fetch(cache, entry);
+            return LS_OK;
+        }
         present = entry->present;
         trusted = entry->trusted;
     }
-    int fd = present ? take_present(cache, entry, trusted, etag, size_bytes) : -1;
-    present = fd >= 0;
     enum ls_rc rc = LS_OK;
-    if (fd < 0) {
-        rc = download_object(cache, key, etag, size_bytes, &fd, err);
-        /* One that is larger than the whole cache is served from its unnamed file. */
-        present = !rc && size_bytes <= cache->max_bytes && publish(cache, id, fd);
+    int fd = present ? take_present(cache, entry, trusted, etag, size_bytes) : -1;
+    if (fd >= 0) {
+        LS_LOCK(&cache->lock);
+        *out_content = open_named(cache, entry, fd);
+        ls_index_set_present(cache, entry, size_bytes);
+        end_fetch(cache, entry);
+        return *out_content ? LS_OK : ls_err_nomem(err);
     }
-    end_fetch(cache, entry, present, size_bytes);
-    if (rc)
-        return rc;
-    *out_content = ls_content_new(fd);
-    return *out_content ? LS_OK : ls_err_nomem(err);
+    {
+        LS_LOCK(&cache->lock);
+        ls_index_set_size(cache, entry, false, 0);
+    }
+    if (size_bytes <= WHOLE_BYTES)
+        rc = fetch_whole(cache, entry, &want, out_content, err);
+    else
+        rc = fetch_blocks(cache, entry, &want, out_content, err);
+    LS_LOCK(&cache->lock);
+    end_fetch(cache, entry);
+    return rc;
+}
+
+void ls_cache_log_failure(const char *key, enum ls_rc rc, const struct ls_err *err)
+{
+    const char *event = rc == LS_NOT_FOUND  ? "object-missing"
+                        : rc == LS_CONFLICT ? "object-changed"
+                        : rc == LS_CORRUPT  ? "object-corrupt"
+                                            : "read-failed";
+    const char *advice = rc == LS_NOT_FOUND || rc == LS_CONFLICT || rc == LS_CORRUPT
+                             ? "run lockstep scan to see what is out of step"
+                             : "is the store up and reachable?";
+    LS_LOG_ERROR("mount", event, {"key", ls_v_str(key)}, {"class", ls_v_str(ls_rc_name(rc))},
+                 {"error", ls_v_str(err->text)}, {"advice", ls_v_str(advice)});
 }
 
 /* ---- opening ---- */
 
-static int from_hex(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
-
-/* False for a name that no entry has. */
-static bool parse_name(const char *name, uint8_t id[LS_SHA256_LEN])
+static bool learn(void *ctx, const uint8_t id[LS_SHA256_LEN], uint64_t size_bytes)
 {
-    if (strlen(name) != LS_SHA256_HEX - 1)
-        return false;
-    for (size_t i = 0; i < LS_SHA256_LEN; i++) {
-        int hi = from_hex(name[2 * i]), lo = from_hex(name[2 * i + 1]);
-        if (hi < 0 || lo < 0)
-            return false;
-        id[i] = (uint8_t)(hi << 4 | lo);
-    }
-    return true;
-}
-
-/* Learn what an earlier run left; strangers are left alone. */
-static void load(struct ls_cache *cache)
-{
-    int fd = openat(cache->objects_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-    if (!dir) {
-        if (fd >= 0)
-            close(fd);
-        return;
-    }
-    struct dirent *found;
-    while ((found = readdir(dir))) {
-        uint8_t id[LS_SHA256_LEN];
-        struct stat st;
-        if (!parse_name(found->d_name, id) || fstatat(fd, found->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-            !S_ISREG(st.st_mode))
-            continue;
-        struct entry *entry = add(cache, id);
-        if (!entry)
-            break;
-        entry->present = true;
-        entry->size_bytes = (uint64_t)st.st_size;
-        cache->total_bytes += entry->size_bytes;
-    }
-    closedir(dir);
-    evict(cache, cache->max_bytes);
-}
-
-/* Open (and make, 0700) a folder that must be ours alone. */
-static enum ls_rc open_private(int dir_fd, const char *name, int *out_fd, struct ls_err *err)
-{
-    if (mkdirat(dir_fd, name, 0700) != 0 && errno != EEXIST)
-        return ls_err_errno(err, errno, "mount: cannot make the cache folder %s", name);
-    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return ls_err_errno(err, errno, "mount: cannot open the cache folder %s", name);
-    struct stat st;
-    if (fstat(fd, &st) != 0 || st.st_uid != geteuid() || ((st.st_mode & 077) && fchmod(fd, 0700) != 0)) {
-        close(fd);
-        return ls_err_set(err, LS_DENIED,
-                          "mount: the cache folder %s belongs to another user: remove it or set another cache_dir",
-                          name);
-    }
-    *out_fd = fd;
-    return LS_OK;
-}
-
-/* Make the folders above dir; mkdir -p. */
-static void make_parents(const char *dir)
-{
-    LS_AUTO(ls_free) char *path = strdup(dir);
-    for (char *at = path ? strchr(path + 1, '/') : NULL; at; at = strchr(at + 1, '/')) {
-        *at = '\0';
-        mkdir(path, 0755);
-        *at = '/';
-    }
+    struct ls_cache *cache = ctx;
+    struct ls_cache_entry *entry = ls_index_add(cache, id);
+    if (entry)
+        ls_index_set_size(cache, entry, true, size_bytes);
+    return entry != NULL;
 }
 
 enum ls_rc ls_cache_open(const struct ls_cache_opts *opts, struct ls_cache **out_cache, struct ls_err *err)
@@ -528,34 +417,37 @@ enum ls_rc ls_cache_open(const struct ls_cache_opts *opts, struct ls_cache **out
     cache->objects_fd = cache->staging_fd = -1;
     pthread_mutex_init(&cache->lock, NULL);
     pthread_cond_init(&cache->fetched, NULL);
-    make_parents(opts->dir);
-    int dir_fd = -1;
-    enum ls_rc rc = open_private(AT_FDCWD, opts->dir, &dir_fd, err);
+    enum ls_rc rc = ls_entry_open_folders(opts->dir, &cache->objects_fd, &cache->staging_fd, err);
     if (!rc)
-        rc = open_private(dir_fd, "objects", &cache->objects_fd, err);
-    if (!rc)
-        rc = open_private(dir_fd, "staging", &cache->staging_fd, err);
-    if (dir_fd >= 0)
-        close(dir_fd);
+        rc = ls_workers_new("ls-fetch", LS_FETCH_THREADS, &cache->fetchers, err);
     if (rc) {
         ls_cache_close(cache);
         return rc;
     }
-    load(cache);
+    LS_LOCK(&cache->lock);
+    ls_entry_each(cache->objects_fd, learn, cache);
+    (void)ls_index_evict(cache, cache->max_bytes, false);
     *out_cache = cache;
     return LS_OK;
+}
+
+void ls_cache_stop(struct ls_cache *cache)
+{
+    atomic_store(&cache->stopped, true);
+    ls_workers_drain(cache->fetchers);
 }
 
 void ls_cache_close(struct ls_cache *cache)
 {
     if (!cache)
         return;
-    struct entry *entry, *next;
-    HASH_ITER(hh, cache->entries, entry, next)
-    {
-        HASH_DEL(cache->entries, entry);
-        free(entry);
-    }
+    if (cache->fetchers)
+        ls_cache_stop(cache);
+    ls_workers_free(cache->fetchers);
+    pthread_mutex_lock(&cache->lock);
+    struct ls_cache_entry *entry, *next;
+    HASH_ITER(hh, cache->entries, entry, next) { ls_index_drop(cache, entry); }
+    pthread_mutex_unlock(&cache->lock);
     if (cache->objects_fd >= 0)
         close(cache->objects_fd);
     if (cache->staging_fd >= 0)

@@ -7,21 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
-
-static void log_broken(const char *key, enum ls_rc rc, const struct ls_err *err)
-{
-    const char *event = rc == LS_NOT_FOUND  ? "object-missing"
-                        : rc == LS_CONFLICT ? "object-changed"
-                        : rc == LS_CORRUPT  ? "object-corrupt"
-                                            : "read-failed";
-    const char *advice = rc == LS_NOT_FOUND || rc == LS_CONFLICT || rc == LS_CORRUPT
-                             ? "run lockstep scan to see what is out of step"
-                             : "is the store up and reachable?";
-    LS_LOG_ERROR("mount", event, {"key", ls_v_str(key)}, {"class", ls_v_str(ls_rc_name(rc))},
-                 {"error", ls_v_str(err->text)}, {"advice", ls_v_str(advice)});
-}
-
 enum ls_rc ls_fetch_row(struct ls_mount *mount, const struct ls_image *row, struct ls_content **out_content,
                         char out_etag[LS_ETAG_MAX], uint64_t *out_size_bytes, struct ls_err *err)
 {
@@ -37,6 +22,6 @@ enum ls_rc ls_fetch_row(struct ls_mount *mount, const struct ls_image *row, stru
     if (!rc)
         rc = ls_cache_fetch(mount->cache, row->key, out_etag, *out_size_bytes, out_content, err);
     if (rc)
-        log_broken(row->key, rc, err);
+        ls_cache_log_failure(row->key, rc, err);
     return rc;
 }

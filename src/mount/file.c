@@ -47,6 +47,41 @@ static struct ls_content *content_of(struct ls_mount *mount, struct ls_node *nod
     return ls_content_ref(file->stage ? file->stage->content : file->content);
 }
 
+static void reply_bytes(fuse_req_t req, const struct ls_content *content, size_t size, off_t off)
+{
+    struct fuse_bufvec buf = FUSE_BUFVEC_INIT(size);
+    buf.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
+    buf.buf[0].fd = content->fd;
+    buf.buf[0].pos = off;
+    fuse_reply_data(req, &buf, FUSE_BUF_SPLICE_MOVE);
+}
+
+/* A read whose bytes are still to come; it takes no thread meanwhile. */
+struct read_wait {
+    struct ls_content_wait wait;
+    struct ls_content *content;
+    fuse_req_t req;
+    size_t size;
+    off_t off;
+};
+
+static void end_read(struct read_wait *read)
+{
+    ls_content_let(read->content, &read->wait);
+    ls_content_unref(read->content);
+    free(read);
+}
+
+static void read_arrived(struct ls_content_wait *wait, enum ls_rc rc)
+{
+    struct read_wait *read = (struct read_wait *)wait;
+    if (rc)
+        fuse_reply_err(read->req, ls_mount_errno(LS_CALL_FETCH, rc));
+    else
+        reply_bytes(read->req, read->content, read->size, read->off);
+    end_read(read);
+}
+
 void ls_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
     (void)ino;
@@ -55,19 +90,44 @@ void ls_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct f
         fuse_reply_err(req, EIO);
         return;
     }
-    struct fuse_bufvec buf = FUSE_BUFVEC_INIT(size);
-    buf.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
-    buf.buf[0].fd = content->fd;
-    buf.buf[0].pos = off;
-    fuse_reply_data(req, &buf, FUSE_BUF_SPLICE_MOVE);
-    ls_content_unref(content);
+    if (atomic_load(&content->whole)) {
+        reply_bytes(req, content, size, off);
+        ls_content_unref(content);
+        return;
+    }
+    struct read_wait *read = calloc(1, sizeof *read);
+    if (!read) {
+        fuse_reply_err(req, ENOMEM);
+        ls_content_unref(content);
+        return;
+    }
+    *read = (struct read_wait){.wait.done = read_arrived, .content = content, .req = req, .size = size, .off = off};
+    if (ls_content_want(content, (uint64_t)off, size, &read->wait)) {
+        reply_bytes(req, content, size, off);
+        end_read(read);
+    }
+}
+
+/* Holes of the cache's file are none of the object's. */
+static off_t seek_object(const struct ls_content *content, off_t off, int whence)
+{
+    struct stat st;
+    if (atomic_load(&content->whole) || (whence != SEEK_DATA && whence != SEEK_HOLE))
+        return lseek(content->fd, off, whence);
+    if (fstat(content->fd, &st) != 0)
+        return -1;
+    if (off < 0 || off >= st.st_size) {
+        errno = ENXIO;
+        return -1;
+    }
+    return whence == SEEK_DATA ? off : st.st_size;
 }
 
 void ls_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
 {
     (void)ino;
     struct ls_content *content = content_of(ls_mount_of(req), ls_handle_of(fi)->node);
-    off_t at = content ? lseek(content->fd, off, whence) : -1;
+    off_t at = content ? seek_object(content, off, whence) : -1;
     if (at < 0)
         fuse_reply_err(req, content ? errno : EIO);
     else

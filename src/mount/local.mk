@@ -3,14 +3,20 @@ noinst_LTLIBRARIES += libls_mount.la
 libls_mount_la_CPPFLAGS = $(AM_CPPFLAGS) $(FUSE_CFLAGS)
 libls_mount_la_SOURCES = \
 	src/mount/attr.c src/mount/attr.h \
-	src/mount/cache.c src/mount/cache.h \
+	src/mount/cache.c src/mount/cache.h src/mount/cache_impl.h \
+	src/mount/content.c src/mount/content.h \
 	src/mount/daemon.c src/mount/mount.h \
 	src/mount/dir.c \
+	src/mount/download.c \
+	src/mount/entry_file.c src/mount/entry_file.h \
 	src/mount/errno.c src/mount/errno.h \
+	src/mount/etag.c src/mount/etag.h \
 	src/mount/fetch.c src/mount/fetch.h \
 	src/mount/file.c src/mount/file.h \
 	src/mount/gate.c src/mount/gate.h \
 	src/mount/helpers.c src/mount/internal.h \
+	src/mount/hold.c src/mount/hold.h \
+	src/mount/index.c \
 	src/mount/lookup.c src/mount/lookup.h \
 	src/mount/mender.c src/mount/mender.h \
 	src/mount/names.c src/mount/names.h \

@@ -149,6 +149,7 @@ static void drain(struct ls_mount *mount)
         atomic_store(mount->opts->cancel, true);
     }
     ls_workers_drain(mount->workers);
+    ls_cache_stop(mount->cache);
     ls_workers_drain(mount->notifier);
 }
 

@@ -115,7 +115,7 @@ enum ls_rc ls_stage_copy(struct ls_mount *mount, struct ls_content *from, const 
     if (!rc && fstat(from->fd, &st) != 0)
         rc = ls_err_errno(err, errno, "mount: cannot read the cached bytes of %s", row->key);
     if (!rc)
-        rc = ls_copy_fd(from->fd, stage->content->fd, (uint64_t)st.st_size, err);
+        rc = ls_content_copy(from, stage->content->fd, (uint64_t)st.st_size, err);
     if (rc) {
         ls_stage_free(mount, stage);
         return rc;
