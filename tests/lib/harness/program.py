@@ -157,8 +157,11 @@ class Lockstep:
         self.oracle.assert_in_step()
         self.run("scan", "--grace=0s", check=0, timeout=120)
 
-    def mount(self, *options, failpoint=()) -> Mount:
+    def mount(self, *options, failpoint=(), limit_s: float | None = None) -> Mount:
+        """limit_s: when the watchdog bites, if it is not the usual time."""
         mount = Mount(self, options, failpoint)
+        if limit_s:
+            mount.limit_s = limit_s * SLOW
         self.mounts.append(mount)
         return mount.start()
 
