@@ -44,10 +44,10 @@ struct ls_map {
     struct ls_content_wait *waits;
     size_t next, ahead; /* where a sequential reader goes on, and how many blocks are read ahead of it */
     struct ls_content *prev, *following; /* among the cache's contents that have a map */
-    bool keep;          /* the object is gone or going: nothing is punched */
-    bool held;          /* it is being renamed */
-    bool checking;      /* a job verifies the whole */
-    bool corrupt;       /* the whole did not match its etag */
+    bool keep;                           /* the object is gone or going: nothing is punched */
+    bool held;                           /* it is being renamed */
+    bool checking;                       /* a job verifies the whole */
+    bool corrupt;                        /* the whole did not match its etag */
 };
 
 struct ls_cache_entry {

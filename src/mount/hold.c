@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A rename gives an object another key, and above the server's limit for one copy another etag: the readers of a content
- * wait meanwhile, and then ask for the rest by the new ones. That is right only while the row has the content's version.
- * An object that goes for good is fetched to the end first, as a local file would stay as long as it is open.
+ * A rename gives an object another key, and above the server's limit for one copy another etag: the readers of a
+ * content wait meanwhile, and then ask for the rest by the new ones. That is right only while the row has the content's
+ * version. An object that goes for good is fetched to the end first, as a local file would stay as long as it is open.
  */
 #include "mount/hold.h"
 

@@ -11,6 +11,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "mount/attr.h"
+#include "mount/hold.h"
 #include "mount/lookup.h"
 #include "mount/scratch.h"
 #include "mount/stage.h"
@@ -271,7 +272,9 @@ static void run_unlink(struct ls_task *task)
             rc = ls_whiteout_remove(mount, whiteout, &err);
     } else if (!rc) {
         struct ls_image_ref ref = {.key = path};
-        rc = ls_engine_remove(mount->engine, &ref, 1, true, &err);
+        rc = ls_hold_bytes(mount, path, &err);
+        if (!rc)
+            rc = ls_engine_remove(mount->engine, &ref, 1, true, &err);
     }
     if (!rc)
         ls_name_removed(mount, name->parent, name->node);

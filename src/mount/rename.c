@@ -21,6 +21,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "mount/file.h"
+#include "mount/hold.h"
 #include "mount/lookup.h"
 #include "mount/names.h"
 
@@ -152,9 +153,23 @@ static enum ls_rc put_as(struct rename_task *rename, const struct source *source
         commit.replaces = rename->from_path;
         commit.replaces_etag = source->etag[0] ? source->etag : NULL;
     }
-    enum ls_rc rc = ls_stage_commit(mount, rename->from, &commit, &rename->err);
+    enum ls_rc rc = ls_hold_bytes(mount, rename->to_path, &rename->err);
+    if (!rc)
+        rc = ls_stage_commit(mount, rename->from, &commit, &rename->err);
     if (!rc)
         forget_whiteout(mount, rename->from);
+    return rc;
+}
+
+/* Rows and their objects get other names, in one operation; open files follow. */
+static enum ls_rc move_objects(struct rename_task *rename)
+{
+    struct ls_mount *mount = rename->task.mount;
+    struct ls_hold hold;
+    ls_hold_begin(mount, rename->from_path, &hold);
+    enum ls_rc rc = ls_engine_rename(mount->engine, rename->from_path, rename->to_path,
+                                     rename->flags & RENAME_NOREPLACE ? LS_RENAME_NOREPLACE : 0, &rename->err);
+    ls_hold_end(mount, &hold, rename->from_path, rename->to_path, !rc);
     return rc;
 }
 
@@ -162,8 +177,9 @@ static enum ls_rc put_as(struct rename_task *rename, const struct source *source
 static enum ls_rc move_row(struct rename_task *rename)
 {
     struct ls_mount *mount = rename->task.mount;
-    unsigned flags = rename->flags & RENAME_NOREPLACE ? LS_RENAME_NOREPLACE : 0;
-    enum ls_rc rc = ls_engine_rename(mount->engine, rename->from_path, rename->to_path, flags, &rename->err);
+    enum ls_rc rc = ls_hold_bytes(mount, rename->to_path, &rename->err);
+    if (!rc)
+        rc = move_objects(rename);
     struct ls_image_page page = {0};
     if (rc || ls_mount_row(mount, rename->to_path, &page, NULL))
         return rc;
@@ -324,8 +340,7 @@ static enum ls_rc rename_folder(struct rename_task *rename)
             return LS_NOT_EMPTY;
     }
     if (!rc)
-        rc = ls_engine_rename(mount->engine, rename->from_path, rename->to_path,
-                              rename->flags & RENAME_NOREPLACE ? LS_RENAME_NOREPLACE : 0, &rename->err);
+        rc = move_objects(rename);
     if (!rc)
         rc = ls_nodes_move(&mount->nodes, rename->from, rename->to_dir, rename->to_name);
     if (!rc) {

@@ -69,7 +69,7 @@ def in_out_and_renamed(lockstep, size_mib: int, seconds: float) -> None:
     assert_small(mount)
     assert mount.unmount(timeout=seconds) == 0
 
-    assert [row.file_name for row in lockstep.oracle.rows()] == [f"{folder}/moved.bin"]
+    assert list(lockstep.oracle.rows()) == [f"{folder}/moved.bin"]
     lockstep.assert_in_step()
 
 
