@@ -98,6 +98,9 @@ void ls_attr_touched(struct ls_mount *mount, struct ls_node *dir, struct stat *s
     int64_t touched_ns = ls_nodes_touched(&mount->nodes, dir);
     if (touched_ns)
         st->st_mtim = st->st_atim = st->st_ctim = ls_timespec(touched_ns);
+    int64_t changed_ns = ls_nodes_changed(&mount->nodes, dir);
+    if (changed_ns > touched_ns)
+        st->st_ctim = ls_timespec(changed_ns);
 }
 
 enum ls_rc ls_attr_file(struct ls_mount *mount, struct ls_node *node, const struct ls_image *row, uint64_t seen_changes,

@@ -351,6 +351,18 @@ int64_t ls_nodes_touched(struct ls_nodes *nodes, struct ls_node *dir)
     return dir->touched_ns;
 }
 
+void ls_nodes_change(struct ls_nodes *nodes, struct ls_node *dir, int64_t now_ns)
+{
+    LS_LOCK(&nodes->lock);
+    dir->changed_ns = now_ns;
+}
+
+int64_t ls_nodes_changed(struct ls_nodes *nodes, struct ls_node *dir)
+{
+    LS_LOCK(&nodes->lock);
+    return dir->changed_ns;
+}
+
 /* Put a name in front of what stands at out + *at. */
 static bool put_front(char out[LS_PATH_MAX], size_t *at, const char *name)
 {

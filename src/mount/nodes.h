@@ -50,6 +50,7 @@ struct ls_node {
     struct ls_node *local_next, *local_prev; /* in parent's locals */
     struct ls_node *locals;                  /* of a folder: children whose local is not NONE */
     int64_t touched_ns;                      /* of a folder: entries changed then; 0 = not since it was loaded */
+    int64_t changed_ns;                      /* of a folder: it was renamed or its attributes set then; 0 = likewise */
     struct ls_file *file;                    /* made on first open, freed with the node */
     UT_hash_handle by_ino, by_name;
 
@@ -99,6 +100,9 @@ struct ls_node *ls_nodes_next_local(struct ls_nodes *nodes, struct ls_node *dir,
 /* Entries of a folder changed now (by us) or at a given time. */
 void ls_nodes_touch(struct ls_nodes *nodes, struct ls_node *dir, int64_t now_ns);
 int64_t ls_nodes_touched(struct ls_nodes *nodes, struct ls_node *dir);
+/* The folder itself changed now: its ctime, as long as it is known here. */
+void ls_nodes_change(struct ls_nodes *nodes, struct ls_node *dir, int64_t now_ns);
+int64_t ls_nodes_changed(struct ls_nodes *nodes, struct ls_node *dir);
 
 /* Write the path without leading slash ("" for the root). False when the node or one above has no name any more, or the
  * path is too long. */

@@ -344,6 +344,7 @@ static enum ls_rc rename_folder(struct rename_task *rename)
     if (!rc)
         rc = ls_nodes_move(&mount->nodes, rename->from, rename->to_dir, rename->to_name);
     if (!rc) {
+        ls_nodes_change(&mount->nodes, rename->from, ls_now_ns());
         if (ls_nodes_each_file(&mount->nodes, refresh_one, rename))
             ls_mount_log("rename-refresh", rename->to_path, &rename->err);
         rename_cached(rename);

@@ -105,8 +105,11 @@ static enum ls_rc set_on_row(struct ls_mount *mount, struct ls_node *node, const
     if (!set.set_mode && !set.set_owner && !set.set_mtime)
         return LS_OK;
     enum ls_rc rc = ls_engine_set_attr(mount->engine, path, &set, err);
-    if (!rc && node->is_dir && set.set_mtime)
-        ls_nodes_touch(&mount->nodes, node, 0);
+    if (!rc && node->is_dir) {
+        ls_nodes_change(&mount->nodes, node, ls_now_ns());
+        if (set.set_mtime)
+            ls_nodes_touch(&mount->nodes, node, 0);
+    }
     struct ls_file *file = ls_file_peek(mount, node);
     if (!rc && file) {
         LS_LOCK(&file->lock);
