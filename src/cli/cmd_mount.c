@@ -52,7 +52,7 @@ static enum ls_rc take_word(struct mount_args *args, struct ls_cli *cli, char *w
         return args->cache_dir ? LS_OK : ls_err_nomem(err);
     }
     if ((value = value_of(word, "cache_size")))
-        return ls_size_parse(value, &args->cache_size_bytes, err);
+        return ls_size_parse(value, &args->cache_size_bytes, err) ? ls_err_prefix(err, "-o cache_size: ") : LS_OK;
     if ((value = value_of(word, "commit"))) {
         if (strcmp(value, "close") == 0)
             return LS_OK;

@@ -7,23 +7,10 @@ import subprocess
 
 import pytest
 from harness.images import png
-from harness.mount import mounted
+from harness.mount import daemons_of, mounted
 from harness.program import wait_until
 
 pytestmark = pytest.mark.mount
-
-
-def daemons_of(path) -> list[int]:
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                with open(f"/proc/{entry}/cmdline", "rb") as line:
-                    if os.fsencode(str(path)) in line.read().split(b"\0"):
-                        found.append(int(entry))
-            except OSError:
-                continue
-    return found
 
 
 @pytest.fixture
@@ -51,13 +38,14 @@ def test_the_mount_is_usable_as_soon_as_the_command_returns(daemon, lockstep):
     wait_until(lambda: not daemons_of(daemon), "the daemon ends after the unmount")
 
 
-def test_sigterm_drains_and_unmounts(daemon, lockstep):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_drains_and_unmounts(daemon, lockstep, number):
     path = daemon / "products/p1/500ml/hero-card"
     path.mkdir(parents=True)
     (path / "a.png").write_bytes(png("a"))
     (pid,) = daemons_of(daemon)
-    os.kill(pid, signal.SIGTERM)
-    wait_until(lambda: not daemons_of(daemon), "the daemon ends after SIGTERM", 40)
+    os.kill(pid, number)
+    wait_until(lambda: not daemons_of(daemon), "the daemon ends after the signal", 40)
     assert not mounted(daemon)
     lockstep.assert_in_step()
 

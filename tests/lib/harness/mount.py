@@ -27,6 +27,20 @@ def connection_of(path: Path) -> str | None:
     return None
 
 
+def daemons_of(path: Path) -> list[int]:
+    """Processes that have the path as an argument."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/cmdline", "rb") as line:
+                    if os.fsencode(str(path)) in line.read().split(b"\0"):
+                        found.append(int(entry))
+            except OSError:
+                continue
+    return found
+
+
 class Mount:
     def __init__(self, lockstep, options, failpoint):
         self.lockstep, self.options, self.failpoint = lockstep, options, failpoint

@@ -119,6 +119,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
+    def server_bind(self):
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        super().server_bind()
+
     def handle_error(self, request, client_address):
         """Clients that go away are part of the tests."""
 
@@ -128,6 +132,7 @@ class Proxy:
         self.target = urlsplit(endpoint)
         self.rule = None
         self.silent = threading.Event()  # answer nothing at all while set
+        self.refusing = threading.Event()  # set by down()
         self.closing = threading.Event()
         self.lock = threading.Lock()
         self.seen = self.fired = 0
@@ -152,10 +157,24 @@ class Proxy:
 
             do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _do
 
-        self.server = _Server(("127.0.0.1", 0), Handler)
-        self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
-        self.thread.start()
+        # Bound and never listening: nobody else gets the port while the server is down.
+        self.holder = socket.socket()
+        self.holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self.holder.bind(("127.0.0.1", 0))
+        self.handler = Handler
+        self.endpoint = f"http://127.0.0.1:{self.holder.getsockname()[1]}"
+        self.up()
+
+    def up(self) -> None:
+        self.refusing.clear()
+        self.server = _Server(self.holder.getsockname(), self.handler)
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+
+    def down(self) -> None:
+        """Connections are refused, those that are open end at their next request; until up()."""
+        self.refusing.set()
+        self.server.shutdown()
+        self.server.server_close()
 
     def set_rule(self, rule) -> None:
         with self.lock:
@@ -166,12 +185,16 @@ class Proxy:
         self.silent.clear()
         self.server.shutdown()
         self.server.server_close()
+        self.holder.close()
 
     # --- one request
 
     def handle(self, handler) -> None:
         length = int(handler.headers.get("Content-Length") or 0)
         body = handler.rfile.read(length)
+        if self.refusing.is_set():
+            handler.close_connection = True
+            return
         split = urlsplit(handler.path)
         request = Request(
             handler.command,
