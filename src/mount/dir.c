@@ -34,7 +34,7 @@ struct dir_page {
     bool loaded;               /* false: start after the handle's last name */
     bool last;                 /* nothing follows this page */
     char skip[LS_KEY_MAX + 1]; /* where the next page starts when that is beyond the last name given; "" = there */
-    uint64_t changes;
+    uint64_t changes, feed;    /* the mount's, from before */
     int64_t at_ms;
 };
 
@@ -226,6 +226,7 @@ static enum ls_rc load(struct ls_mount *mount, struct ls_node *dir, const char *
     snprintf(from, sizeof from, "%s", after);
     page_drop(page);
     page->changes = atomic_load(&mount->changes);
+    page->feed = atomic_load(&mount->feed);
     page->at_ms = ls_monotonic_ms();
     page->loaded = true;
     if (!ls_nodes_path(&mount->nodes, dir, path)) {
@@ -260,7 +261,8 @@ static enum ls_rc next_row(struct ls_mount *mount, struct ls_dir_handle *handle,
     struct dir_page *page = &handle->page;
     *out_name = NULL;
     if (page->loaded && page->i < page->n &&
-        (page->changes != atomic_load(&mount->changes) || ls_monotonic_ms() - page->at_ms > PAGE_MAX_AGE_MS))
+        (page->changes != atomic_load(&mount->changes) || page->feed != atomic_load(&mount->feed) ||
+         ls_monotonic_ms() - page->at_ms > PAGE_MAX_AGE_MS))
         page->loaded = false;
     enum ls_rc rc = page->loaded ? LS_OK : load(mount, handle->node, last, page, err);
     while (!rc) {
@@ -333,7 +335,7 @@ static bool put_entry(struct listing *list, const char *name, struct ls_node *no
         if (need > left)
             return false;
         if (node)
-            ls_lookup_entry(list->mount, node, st, &entry);
+            ls_lookup_entry(list->mount, node, st, list->handle->page.feed, &entry);
         fuse_add_direntry_plus(list->req, list->buf + list->used, left, name, &entry, next);
     } else {
         need = fuse_add_direntry(list->req, NULL, 0, name, NULL, 0);

@@ -25,6 +25,10 @@
 
 struct ls_cache;
 struct ls_mender;
+struct ls_follow;
+
+/* A timeout that the user has not set: long while the change feed is followed, short otherwise. */
+#define LS_TIMEOUT_AUTO (-1.0)
 
 /* What the user's -o options set; const after start. */
 struct ls_mount_tuning {
@@ -33,7 +37,7 @@ struct ls_mount_tuning {
     unsigned uid, gid;
     int set_umask, set_fmask, set_dmask;
     unsigned umask, fmask, dmask;
-    double attr_timeout, entry_timeout;
+    double attr_timeout, entry_timeout; /* or LS_TIMEOUT_AUTO */
     unsigned max_threads, max_idle_threads;
 };
 
@@ -53,6 +57,9 @@ struct ls_mount {
     struct fuse_session *session;
     struct ls_workers *workers;
     struct ls_workers *notifier; /* one thread: kernel notifications, which may wait for requests */
+    struct ls_follow *follow;
+    atomic_bool following;     /* others' changes are told to the kernel */
+    atomic_uint_fast64_t feed; /* goes up before changes of the feed are told */
     struct ls_nodes nodes;
     struct ls_gates gates;
     struct ls_cache *cache;
@@ -110,6 +117,13 @@ enum ls_rc ls_mount_class(enum ls_rc rc, const struct ls_err *err);
 void ls_mount_reply_rc(fuse_req_t req, enum ls_mount_call call, enum ls_rc rc, const struct ls_err *err);
 /* Log a failure for which nobody waits. */
 void ls_mount_log(const char *event, const char *path, const struct ls_err *err);
+/* How long the kernel may keep what was read when mount->feed was `seen`: not at all when changes have been told
+ * since. */
+double ls_mount_timeout(struct ls_mount *mount, double configured, uint64_t seen);
+/* As above for attributes of an inode that the kernel knows: it does not take them when it was told of a change. */
+double ls_mount_attr_timeout(struct ls_mount *mount);
+/* Begin to follow the change feed; without it timeouts are short, and the log says so. */
+void ls_mount_follow(struct ls_mount *mount);
 /* Have the kernel forget an entry, or attributes and (with pages) contents of a file; done later by the notifier. */
 void ls_mount_notify_entry(struct ls_mount *mount, uint64_t parent, const char *name);
 void ls_mount_notify_inode(struct ls_mount *mount, uint64_t ino, bool pages);

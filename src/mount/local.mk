@@ -9,6 +9,7 @@ libls_mount_la_SOURCES = \
 	src/mount/errno.c src/mount/errno.h \
 	src/mount/fetch.c src/mount/fetch.h \
 	src/mount/file.c src/mount/file.h \
+	src/mount/follow.c src/mount/follow.h \
 	src/mount/gate.c src/mount/gate.h \
 	src/mount/helpers.c src/mount/internal.h \
 	src/mount/lookup.c src/mount/lookup.h \

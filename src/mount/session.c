@@ -24,6 +24,7 @@
 #include "mount/cache.h"
 #include "mount/file.h"
 #include "mount/mender.h"
+#include "mount/follow.h"
 #include "mount/options.h"
 #include "mount/stage.h"
 
@@ -33,9 +34,10 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
     (void)userdata;
     /* A node stands for one version, and opens drop the pages of another: the kernel need not guess by times. */
-    conn->want &= ~(unsigned)(FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_WRITEBACK_CACHE);
-    conn->want |= conn->capable & (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
-                                   FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_READ);
+    conn->want &= ~(unsigned)(FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_WRITEBACK_CACHE |
+                              FUSE_CAP_READDIRPLUS_AUTO);
+    conn->want |= conn->capable &
+                  (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_READDIRPLUS | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_READ);
     conn->max_background = 64;
     conn->congestion_threshold = 48;
 }
@@ -275,9 +277,11 @@ static enum ls_rc loop(struct ls_mount *mount, struct ls_err *err)
         return ls_err_nomem(err);
     fuse_loop_cfg_set_max_threads(config, mount->tuning.max_threads);
     fuse_loop_cfg_set_idle_threads(config, mount->tuning.max_idle_threads);
+    ls_mount_follow(mount);
     int failed = pthread_create(&watcher.thread, NULL, watch, &watcher);
     if (failed) {
         fuse_loop_cfg_destroy(config);
+        ls_follow_stop(mount->follow);
         return ls_err_errno(err, failed, "mount: cannot start a thread");
     }
     int ended = fuse_session_loop_mt(mount->session, config);
@@ -286,6 +290,7 @@ static enum ls_rc loop(struct ls_mount *mount, struct ls_err *err)
     pthread_kill(watcher.thread, SIGUSR2);
     pthread_join(watcher.thread, NULL);
     atomic_store(&mount->stopping, true);
+    ls_follow_stop(mount->follow);
     drain(mount);
     if (ended < 0)
         return ls_err_errno(err, -ended, "mount: serving %s ended", mount->opts->mountpoint);
