@@ -3,9 +3,14 @@
  * Reading folders, by name.
  *
  * The position in a listing is the last name given, never a count of rows: entries that come and go before or behind it
- * change nothing for those that stay. The kernel's offset is an index into the names that this handle has given (1 and
- * 2 are "." and ".."), so that seeking back works. Rows come in pages; a page is thrown away when we have changed
- * something or when it is old. Names that exist only here (pending, scratch) are merged in.
+ * change nothing for those that stay. The kernel's offset is a hash of that name (1 and 2 are "." and ".."). A handle
+ * remembers the names that it has given, so that a position stays good when its name has gone. Rows come in pages; a
+ * page is thrown away when something has changed or when it is old. Names that exist only here (pending, scratch) are
+ * merged in.
+ *
+ * The kernel keeps the listings of small folders while the change feed is followed. A handle can then be asked to go on
+ * behind a name that another handle gave. When that name has gone meanwhile there is nothing to go on from; so only
+ * listings are kept that any program gets in one piece, and then nothing of it is left to give.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,6 +26,7 @@
 
 #define PAGE_ENTRIES 256
 #define PAGE_MAX_AGE_MS 500
+#define KEPT_BYTES 4096 /* of a listing as programs get it; they ask for this much and more */
 #define NAMES_MAX ((size_t)512 * 1024 * 1024)
 
 /* Rows of a folder: images in a type folder, folders elsewhere. */
@@ -42,6 +48,8 @@ struct ls_dir_handle {
     pthread_mutex_t lock;
     struct ls_dir_handle *next, *prev; /* mount->dirs_lock */
     struct ls_node *node;              /* const; with a reference */
+    bool kept;                         /* const: the kernel keeps the listing */
+    uint64_t feed;                     /* const: mount->feed when it was opened */
     struct ls_buf names;               /* lock, as all below: each with its NUL */
     size_t *starts;                    /* where in names each begins */
     size_t n, cap;
@@ -306,6 +314,16 @@ static const char *last_name(const struct ls_dir_handle *handle)
     return handle->n > 0 ? handle->names.data + handle->starts[handle->n - 1] : "";
 }
 
+/* Where a listing goes on after this name: FNV-1a, never one of the small numbers. */
+static off_t cookie_of(const char *name)
+{
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (const unsigned char *p = (const unsigned char *)name; *p; p++)
+        h = (h ^ *p) * UINT64_C(1099511628211);
+    h = (h ^ (h >> 32)) & INT64_MAX;
+    return (off_t)(h < 16 ? h + 16 : h);
+}
+
 /* Go back to where `n` names had been given. */
 static void rewind_to(struct ls_dir_handle *handle, size_t n)
 {
@@ -384,34 +402,86 @@ static enum ls_rc give(struct listing *list, const char *name, const struct ls_i
             rc = ls_lookup_child(mount, dir, name, &node, &st, err);
     }
     if (!rc)
-        *out_full = !put_entry(list, name, node, &st, (off_t)(list->handle->n + 3));
+        *out_full = !put_entry(list, name, node, &st, cookie_of(name));
     ls_nodes_unref(&mount->nodes, node);
     if (rc == LS_NOT_FOUND)
         rc = LS_OK;
     return rc || *out_full ? rc : remember(list->handle, name);
 }
 
-static enum ls_rc fill(struct listing *list, struct ls_err *err)
+/* The entry after the last one given: a row's or one that exists only here. Its name is NULL at the end. */
+struct next_entry {
+    const char *name;
+    const struct ls_image *row;
+    const struct stat *folder_st;
+    char local_name[256];
+};
+
+static enum ls_rc find_next(struct ls_mount *mount, struct ls_dir_handle *handle, const char *dir_path,
+                            struct next_entry *out, struct ls_err *err)
+{
+    struct dir_page *page = &handle->page;
+    const char *last = last_name(handle);
+    enum ls_rc rc = next_row(mount, handle, last, dir_path, &out->name, err);
+    if (rc)
+        return rc;
+    struct ls_node *local = ls_nodes_next_local(&mount->nodes, handle->node, last, out->local_name);
+    bool use_local = local && (!out->name || strcmp(out->local_name, out->name) < 0);
+    ls_nodes_unref(&mount->nodes, local);
+    out->row = use_local || !out->name || page->folders ? NULL : &page->images.items[page->i];
+    out->folder_st = use_local || !out->name || !page->folders ? NULL : &page->folders[page->i].st;
+    if (use_local)
+        out->name = out->local_name;
+    return LS_OK;
+}
+
+/* Would any program get the names given so far in one piece? */
+static bool is_small(const struct ls_dir_handle *handle)
+{
+    return handle->names.len + (handle->n + 2) * 32 <= KEPT_BYTES;
+}
+
+/* Make `off` the position. */
+static enum ls_rc seek_to(struct ls_mount *mount, struct ls_dir_handle *handle, const char *dir_path, off_t off,
+                          struct ls_err *err)
+{
+    struct next_entry next;
+    if (off <= 2) {
+        rewind_to(handle, 0);
+        if (off == 0)
+            page_drop(&handle->page);
+        return LS_OK;
+    }
+    for (size_t n = handle->n; n > 0; n--)
+        if (cookie_of(handle->names.data + handle->starts[n - 1]) == off) {
+            rewind_to(handle, n);
+            return LS_OK;
+        }
+    rewind_to(handle, 0);
+    for (;;) {
+        enum ls_rc rc = find_next(mount, handle, dir_path, &next, err);
+        if (rc || !next.name)
+            return rc;
+        off_t cookie = cookie_of(next.name);
+        rc = remember(handle, next.name);
+        if (rc || cookie == off)
+            return rc ? ls_err_nomem(err) : LS_OK;
+    }
+}
+
+static enum ls_rc fill(struct listing *list, const char *dir_path, struct ls_err *err)
 {
     struct ls_dir_handle *handle = list->handle;
-    struct dir_page *page = &handle->page;
-    char dir_path[LS_PATH_MAX] = "", local_name[256];
     bool full = false;
-    if (!ls_nodes_path(&list->mount->nodes, handle->node, dir_path))
-        return LS_OK;
     while (!full) {
-        const char *name, *last = last_name(handle);
-        enum ls_rc rc = next_row(list->mount, handle, last, dir_path, &name, err);
-        if (rc)
-            return rc;
-        struct ls_node *local = ls_nodes_next_local(&list->mount->nodes, handle->node, last, local_name);
-        bool use_local = local && (!name || strcmp(local_name, name) < 0);
-        ls_nodes_unref(&list->mount->nodes, local);
-        if (!name && !use_local)
+        struct next_entry next;
+        enum ls_rc rc = find_next(list->mount, handle, dir_path, &next, err);
+        if (!rc && !next.name) {
+            atomic_store(&handle->node->listing, is_small(handle) ? LS_LISTING_SMALL : LS_LISTING_LARGE);
             return LS_OK;
-        const struct ls_image *row = use_local || page->folders ? NULL : &page->images.items[page->i];
-        const struct stat *folder_st = use_local || !page->folders ? NULL : &page->folders[page->i].st;
-        rc = give(list, use_local ? local_name : name, row, folder_st, &full, err);
+        }
+        if (!rc)
+            rc = give(list, next.name, next.row, next.folder_st, &full, err);
         if (rc)
             return rc;
     }
@@ -441,14 +511,17 @@ static void read_folder(fuse_req_t req, size_t size, off_t off, struct fuse_file
     }
     struct listing list = {.req = req, .mount = mount, .handle = handle, .plus = plus, .buf = buf, .size = size};
     struct ls_err err = LS_ERR_INIT;
+    char dir_path[LS_PATH_MAX];
     bool full = false;
+    enum ls_rc rc = LS_OK;
     pthread_mutex_lock(&handle->lock);
-    rewind_to(handle, off > 2 ? (size_t)off - 2 : 0);
-    if (off == 0)
-        page_drop(&handle->page);
-    if (off < 2)
+    bool exists = ls_nodes_path(&mount->nodes, handle->node, dir_path);
+    if (exists)
+        rc = seek_to(mount, handle, dir_path, off, &err);
+    if (!rc && off < 2)
         fill_dots(&list, off, &full);
-    enum ls_rc rc = full ? LS_OK : fill(&list, &err);
+    if (!rc && !full && exists)
+        rc = fill(&list, dir_path, &err);
     pthread_mutex_unlock(&handle->lock);
     /* The handle may be gone once this is answered. What has been given counts; the failure will come again. */
     if (rc && list.used == 0)
@@ -500,6 +573,24 @@ void ls_dir_close_all(struct ls_mount *mount)
         handle_free(mount, mount->dirs);
 }
 
+/* Can the kernel keep the listing? Of a folder that was never listed the first page tells, which is needed anyway. */
+static bool may_keep(struct ls_mount *mount, struct ls_dir_handle *handle)
+{
+    struct dir_page *page = &handle->page;
+    struct ls_err err = LS_ERR_INIT;
+    unsigned listing = atomic_load(&handle->node->listing);
+    if (!atomic_load(&mount->following) || listing != LS_LISTING_UNKNOWN)
+        return listing == LS_LISTING_SMALL && atomic_load(&mount->following);
+    if (load(mount, handle->node, "", page, &err)) {
+        page_drop(page); /* the first read says why */
+        return false;
+    }
+    size_t bytes = 2 * 32;
+    for (size_t i = 0; i < page->n; i++)
+        bytes += 32 + strlen(page->folders ? page->folders[i].name : page->images.items[i].key);
+    return page->last && bytes <= KEPT_BYTES;
+}
+
 void ls_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     struct ls_mount *mount = ls_mount_of(req);
@@ -510,7 +601,10 @@ void ls_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         ls_nodes_unref(&mount->nodes, node);
         return;
     }
+    handle->feed = atomic_load(&mount->feed);
+    handle->kept = may_keep(mount, handle);
     fi->fh = (uintptr_t)handle;
+    fi->cache_readdir = fi->keep_cache = handle->kept;
     if (fuse_reply_open(req, fi) != 0)
         handle_free(mount, handle);
 }
@@ -529,8 +623,12 @@ void ls_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, s
 
 void ls_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-    (void)ino;
-    handle_free(ls_mount_of(req), (struct ls_dir_handle *)(uintptr_t)fi->fh);
+    struct ls_mount *mount = ls_mount_of(req);
+    struct ls_dir_handle *handle = (struct ls_dir_handle *)(uintptr_t)fi->fh;
+    /* What changed while it was open was told before the kernel had all of the listing. */
+    if (handle->kept && handle->feed != atomic_load(&mount->feed))
+        fuse_lowlevel_notify_inval_inode(mount->session, ino, 0, 0);
+    handle_free(mount, handle);
     fuse_reply_err(req, 0);
 }
 

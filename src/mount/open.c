@@ -154,6 +154,8 @@ static enum attempt open_row(struct open_state *open, struct ls_file *file, cons
 static enum attempt open_nameless(struct open_state *open, struct ls_file *file)
 {
     LS_LOCK(&file->lock);
+    if (file->orphan_errno) /* the name that led here means another version by now */
+        return fail(open, ESTALE);
     if (!file->stage && !file->content)
         return fail(open, ENOENT);
     return open_local(open, file);
