@@ -11,7 +11,8 @@
  * that they are no reason to drop names.
  *
  * When lines of the feed are lost or it cannot be read, everything is forgotten: one line in the log. While it cannot
- * be read the kernel's timeouts are short (following = false).
+ * be read the kernel's timeouts are short (following = false), and everything is forgotten again every second, because
+ * the kernel keeps listings without a timeout.
  */
 #include "mount/follow.h"
 
@@ -197,12 +198,12 @@ static enum ls_rc resume(struct ls_follow *follow, struct ls_err *err)
 
 static void failed(struct ls_follow *follow, const struct ls_err *err)
 {
-    if (follow->failing)
-        return;
+    if (!follow->failing) {
+        follow->target.following(follow->target.ctx, false);
+        LS_LOG_WARN("mount", "changes_not_followed", {"error", ls_v_str(err->text)},
+                    {"action", ls_v_str("the kernel caches for a second only until the catalog can be read again")});
+    }
     follow->failing = true;
-    follow->target.following(follow->target.ctx, false);
-    LS_LOG_WARN("mount", "changes_not_followed", {"error", ls_v_str(err->text)},
-                {"action", ls_v_str("the kernel caches for a second only until the catalog can be read again")});
     forget_all(follow);
 }
 

@@ -25,6 +25,8 @@
 
 struct ls_cache;
 struct ls_mender;
+struct ls_dir_places;
+struct ls_dir_recent;
 struct ls_follow;
 
 /* A timeout that the user has not set: long while the change feed is followed, short otherwise. */
@@ -66,8 +68,9 @@ struct ls_mount {
     atomic_uint_fast64_t changes; /* goes up, under the file's lock where one is involved, after each change of ours */
     atomic_bool stopping;         /* SIGTERM came: nothing new is changed */
 
-    pthread_mutex_t dirs_lock;
-    struct ls_dir_handle *dirs; /* dirs_lock: open folders */
+    bool no_opendir;              /* const after the first request: folders need not be opened */
+    struct ls_dir_places *places; /* const, as the next */
+    struct ls_dir_recent *recent;
 
     pthread_mutex_t numbers_lock; /* the three below: df's figures, and when they were read */
     uint64_t rows, bytes;
@@ -140,7 +143,6 @@ void ls_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void ls_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void ls_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void ls_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
-void ls_dir_close_all(struct ls_mount *mount); /* those that the kernel never released */
 void ls_op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
 void ls_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
 void ls_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);

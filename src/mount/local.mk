@@ -5,7 +5,9 @@ libls_mount_la_SOURCES = \
 	src/mount/attr.c src/mount/attr.h \
 	src/mount/cache.c src/mount/cache.h \
 	src/mount/daemon.c src/mount/mount.h \
-	src/mount/dir.c \
+	src/mount/dir.c src/mount/dir.h \
+	src/mount/dir_load.c \
+	src/mount/dir_place.c \
 	src/mount/errno.c src/mount/errno.h \
 	src/mount/fetch.c src/mount/fetch.h \
 	src/mount/file.c src/mount/file.h \

@@ -15,7 +15,6 @@
 #define HASH_NONFATAL_OOM 1
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <uthash.h>
 
@@ -36,16 +35,11 @@ enum ls_local {
     LS_LOCAL_WHITEOUT /* has a row, but was moved to a scratch name: hidden until that is settled */
 };
 
-/* How long the listing of a folder is. */
-enum ls_listing { LS_LISTING_UNKNOWN, LS_LISTING_SMALL, LS_LISTING_LARGE };
-
 struct ls_node {
     uint64_t ino;        /* const */
     uint64_t generation; /* const */
     bool is_dir;         /* const */
     unsigned dir_depth;  /* const: 0 = root; of a file: UINT_MAX */
-
-    atomic_uchar listing; /* of a folder: an enum ls_listing, as of when it was last listed to its end */
 
     uint64_t lookups; /* nodes.lock, as everything down to locals */
     unsigned refs;    /* handles, running tasks, children */

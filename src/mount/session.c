@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mount/cache.h"
+#include "mount/dir.h"
 #include "mount/file.h"
 #include "mount/mender.h"
 #include "mount/follow.h"
@@ -32,7 +33,8 @@
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
-    (void)userdata;
+    struct ls_mount *mount = userdata;
+    mount->no_opendir = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
     /* A node stands for one version, and opens drop the pages of another: the kernel need not guess by times. */
     conn->want &= ~(unsigned)(FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_WRITEBACK_CACHE |
                               FUSE_CAP_READDIRPLUS_AUTO);
@@ -206,13 +208,17 @@ static void down(struct ls_mount *mount)
     ls_workers_free(mount->notifier);
     ls_workers_free(mount->workers);
     ls_mender_stop(mount->mender);
-    ls_dir_close_all(mount);
     if (mount->nodes.root)
         ls_nodes_dispose(&mount->nodes);
+    if (mount->places)
+        ls_dir_places_dispose(mount->places);
+    if (mount->recent)
+        ls_dir_recent_dispose(mount->recent);
+    free(mount->places);
+    free(mount->recent);
     ls_cache_close(mount->cache);
     if (mount->engine)
         mount->opts->close_engine(mount->opts->ctx, mount->engine);
-    pthread_mutex_destroy(&mount->dirs_lock);
     pthread_mutex_destroy(&mount->numbers_lock);
     pthread_mutex_destroy(&mount->gates.lock);
     free(mount);
@@ -240,6 +246,14 @@ static enum ls_rc open_parts(struct ls_mount *mount, struct ls_err *err)
                                   .max_bytes = opts->cache_size_bytes,
                                   .store = mount->store,
                                   .caps = *ls_engine_caps(mount->engine)};
+    mount->places = calloc(1, sizeof *mount->places);
+    mount->recent = calloc(1, sizeof *mount->recent);
+    if (mount->places)
+        pthread_mutex_init(&mount->places->lock, NULL);
+    if (mount->recent)
+        pthread_mutex_init(&mount->recent->lock, NULL);
+    if (!mount->places || !mount->recent)
+        return ls_err_nomem(err);
     rc = ls_cache_open(&cache, &mount->cache, err);
     if (!rc)
         rc = ls_nodes_init(&mount->nodes, ls_file_free, err);
@@ -309,7 +323,6 @@ enum ls_rc ls_session_serve(const struct ls_mount_opts *opts, void (*ready)(void
     mount->gid = getgid();
     mount->started_ns = ls_now_ns();
     pthread_mutex_init(&mount->gates.lock, NULL);
-    pthread_mutex_init(&mount->dirs_lock, NULL);
     pthread_mutex_init(&mount->numbers_lock, NULL);
     block_signals(&before);
     enum ls_rc rc = ls_mount_options(opts, &mount->tuning, &args, err);
