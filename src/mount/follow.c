@@ -105,7 +105,7 @@ static bool path_of(const struct ls_follow *follow, const struct ls_change *chan
     const char *prefix = follow->target.prefix;
     int n;
     if (strcmp(change->kind, "product") == 0 || strcmp(change->kind, "variant") == 0)
-        n = snprintf(out, LS_PATH_MAX, "%s%s%s", prefix, *prefix ? "/" : "", key);
+        n = snprintf(out, LS_PATH_MAX, "%s%s", prefix, key);
     else if (strcmp(key, LS_FOLDER_ROOT) == 0)
         n = snprintf(out, LS_PATH_MAX, "%s", "");
     else

@@ -16,7 +16,7 @@ struct ls_follow;
 struct ls_follow_target {
     struct ls_catalog *catalog;
     struct ls_nodes *nodes;
-    const char *prefix; /* the folder that the products lie in; "" = the root */
+    const char *prefix; /* of the products' paths, as ls_layout_prefix gives it: "products/" */
     const char *own;    /* our instance */
     void *ctx;
     /* Can the kernel rely on being told? First called by start. */

@@ -189,7 +189,7 @@ static void follow(struct ls_catalog *cat)
     struct ls_err err = LS_ERR_INIT;
     const struct ls_follow_target target = {.catalog = cat,
                                             .nodes = &w.nodes,
-                                            .prefix = "products",
+                                            .prefix = "products/",
                                             .own = w.own,
                                             .following = on_following,
                                             .moved = on_moved,
