@@ -308,6 +308,11 @@ struct ls_catalog_ops {
     enum ls_rc (*change_last)(struct ls_catalog *cat, int64_t *out_seq, struct ls_err *err);
     enum ls_rc (*change_page)(struct ls_catalog *cat, int64_t after, unsigned limit, struct ls_change_page *out,
                               struct ls_err *err);
+    /* Block until the newest change is not `after` any more (any connection of any process has committed; less than
+     * after: the feed was lost) or the time is over; *out_last is the newest change then. Sees a commit within about a
+     * second, mostly at once. LS_CANCELLED: cancel_fd (-1 = none) has become readable. One thread at a time. */
+    enum ls_rc (*change_wait)(struct ls_catalog *cat, int64_t after, int64_t timeout_ms, int cancel_fd,
+                              int64_t *out_last, struct ls_err *err);
 
     /* -- rows, inside a transaction -- */
     enum ls_rc (*product_add)(struct ls_tx *tx, const char *product, struct ls_err *err); /* LS_EXISTS */

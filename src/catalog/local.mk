@@ -21,4 +21,5 @@ libls_catalog_la_SOURCES = \
 	src/catalog/sqlite_side.c \
 	src/catalog/sqlite_sql.c src/catalog/sqlite_sql.h \
 	src/catalog/sqlite_tx.c \
+	src/catalog/sqlite_watch.c \
 	src/catalog/words.h

@@ -34,6 +34,8 @@ static void sqlite_close(struct ls_catalog *base)
     ls_sqlite_conn_close(cat->writer);
     if (cat->lock_fd >= 0)
         close(cat->lock_fd);
+    if (cat->watch_fd >= 0)
+        close(cat->watch_fd);
     pthread_cond_destroy(&cat->reader_free);
     pthread_cond_destroy(&cat->writer_free);
     pthread_mutex_destroy(&cat->mutex);
@@ -76,6 +78,7 @@ static const struct ls_catalog_ops sqlite_ops = {
     .folder_children = ls_sqlite_folder_children,
     .change_last = ls_sqlite_change_last,
     .change_page = ls_sqlite_change_page,
+    .change_wait = ls_sqlite_change_wait,
     .product_add = ls_sqlite_product_add,
     .product_remove = ls_sqlite_product_remove,
     .product_rename = ls_sqlite_product_rename,
@@ -191,7 +194,7 @@ enum ls_rc ls_catalog_sqlite_open(const struct ls_sqlite_opts *opts, struct ls_c
         return ls_err_nomem(err);
     cat->base.ops = &sqlite_ops;
     cat->busy_timeout_ms = opts->busy_timeout_ms > 0 ? opts->busy_timeout_ms : BUSY_TIMEOUT_DEFAULT_MS;
-    cat->lock_fd = -1;
+    cat->lock_fd = cat->watch_fd = -1;
     cat->tended_ms = INT64_MIN / 2;
     ls_id_new(cat->id);
     enum ls_rc rc = init_sync(cat, err);

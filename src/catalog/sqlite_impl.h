@@ -36,7 +36,8 @@ struct ls_sqlite {
     struct ls_catalog base;
     char *path; /* absolute, without links */
     int64_t busy_timeout_ms;
-    int lock_fd; /* <path>-lockstep: owner and liveness locks, all of them on this one description */
+    int lock_fd;  /* <path>-lockstep: owner and liveness locks, all of them on this one description */
+    int watch_fd; /* whoever waits in change_wait: inotify, -1 before the first wait and where there is none */
 
     pthread_mutex_t mutex;
     pthread_cond_t writer_free, reader_free;
@@ -246,6 +247,9 @@ enum ls_rc ls_sqlite_folder_rename(struct ls_tx *, const char *, const char *, s
 /* sqlite_change.c */
 enum ls_rc ls_sqlite_change_last(struct ls_catalog *, int64_t *, struct ls_err *);
 enum ls_rc ls_sqlite_change_page(struct ls_catalog *, int64_t, unsigned, struct ls_change_page *, struct ls_err *);
+
+/* sqlite_watch.c */
+enum ls_rc ls_sqlite_change_wait(struct ls_catalog *, int64_t, int64_t, int, int64_t *, struct ls_err *);
 
 /* sqlite_claim.c */
 /* LS_BUSY when one of the claims overlaps one that is in the journal. */

@@ -60,3 +60,9 @@ struct ls_gate_wait *ls_gate_leave(struct ls_gates *gates, struct ls_gate *gate,
     }
     return entered;
 }
+
+bool ls_gate_busy(struct ls_gates *gates, const struct ls_gate *gate)
+{
+    LS_LOCK(&gates->lock);
+    return gate->exclusive || gate->shared > 0 || gate->first;
+}

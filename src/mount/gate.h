@@ -32,4 +32,7 @@ bool ls_gate_enter(struct ls_gates *gates, struct ls_gate *gate, bool exclusive,
 struct ls_gate_wait *ls_gate_leave(struct ls_gates *gates, struct ls_gate *gate, bool exclusive)
     __attribute__((warn_unused_result));
 
+/* Is somebody in it or in line? */
+bool ls_gate_busy(struct ls_gates *gates, const struct ls_gate *gate);
+
 #endif

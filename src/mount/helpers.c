@@ -2,15 +2,24 @@
 /*
  * Small things that every request needs: refusing, answering, logging, and telling the kernel what changed.
  *
- * Notifications go through a thread of their own: the kernel takes a folder's lock for one, which a request that we
- * have not answered yet may hold.
+ * Notifications go through a thread of their own: the kernel takes a folder's lock for an entry, and pages' locks for
+ * contents, which a request that we have not answered yet may hold. A thread that waits in the kernel for such a lock
+ * cannot even be killed, and while it lives the connection is not closed: a mount that is killed then would hang
+ * forever with the request. So an entry is put off while a request is at work in its folder (its gate is busy). What
+ * takes none of these locks (attributes; a folder's listing) is told at once, by the follower.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "mount/follow.h"
 #include "mount/internal.h"
+
+#define PUT_OFF_MS 10
+#define LONG_S 86400.0
+#define SHORT_S 1.0
 
 bool ls_mount_refuse(fuse_req_t req)
 {
@@ -88,14 +97,28 @@ struct notice {
     char name[];
 };
 
+/* Is a request at work in the folder? One that nobody knows any more has nothing to tell about. */
+static bool must_wait(struct ls_mount *mount, uint64_t folder)
+{
+    struct ls_node *node = ls_nodes_get(&mount->nodes, folder);
+    bool busy = node && ls_gate_busy(&mount->gates, &node->gate);
+    ls_nodes_unref(&mount->nodes, node);
+    return busy;
+}
+
 static void notify(void *arg)
 {
     struct notice *notice = arg;
-    struct fuse_session *session = notice->mount->session;
-    if (notice->entry)
-        fuse_lowlevel_notify_inval_entry(session, notice->ino, notice->name, strlen(notice->name));
-    else
-        fuse_lowlevel_notify_inval_inode(session, notice->ino, notice->pages ? 0 : -1, 0);
+    struct ls_mount *mount = notice->mount;
+    if (notice->entry && must_wait(mount, notice->ino) && !atomic_load(&mount->stopping)) {
+        ls_sleep_ms(PUT_OFF_MS);
+        if (ls_workers_add(mount->notifier, notify, notice) == LS_OK)
+            return;
+    } else if (!notice->entry) {
+        fuse_lowlevel_notify_inval_inode(mount->session, notice->ino, notice->pages ? 0 : -1, 0);
+    } else if (!atomic_load(&mount->stopping)) {
+        fuse_lowlevel_notify_inval_entry(mount->session, notice->ino, notice->name, strlen(notice->name));
+    }
     free(notice);
 }
 
@@ -125,4 +148,48 @@ void ls_mount_notify_inode(struct ls_mount *mount, uint64_t ino, bool pages) { p
 enum ls_rc ls_mount_row(struct ls_mount *mount, const char *key, struct ls_image_page *out, struct ls_err *err)
 {
     return ls_catalog_image_get(mount->catalog, NULL, key, out, err);
+}
+
+/* ---- following the change feed ---- */
+
+double ls_mount_timeout(struct ls_mount *mount, double configured, uint64_t seen)
+{
+    if (configured >= 0)
+        return configured;
+    if (!atomic_load(&mount->following))
+        return SHORT_S;
+    return atomic_load(&mount->feed) == seen ? LONG_S : 0;
+}
+
+double ls_mount_attr_timeout(struct ls_mount *mount)
+{
+    return ls_mount_timeout(mount, mount->tuning.attr_timeout, atomic_load(&mount->feed));
+}
+
+static void set_following(void *ctx, bool yes) { atomic_store(&((struct ls_mount *)ctx)->following, yes); }
+
+static void feed_moved(void *ctx) { atomic_fetch_add(&((struct ls_mount *)ctx)->feed, 1); }
+
+static bool inode_changed(void *ctx, uint64_t ino, bool pages)
+{
+    struct ls_mount *mount = ctx;
+    return fuse_lowlevel_notify_inval_inode(mount->session, ino, pages ? 0 : -1, 0) != -ENOENT;
+}
+
+static void entry_changed(void *ctx, uint64_t parent, const char *name) { ls_mount_notify_entry(ctx, parent, name); }
+
+void ls_mount_follow(struct ls_mount *mount)
+{
+    const struct ls_follow_target target = {.catalog = mount->catalog,
+                                            .nodes = &mount->nodes,
+                                            .prefix = ls_layout_prefix(mount->layout),
+                                            .own = ls_engine_instance(mount->engine),
+                                            .ctx = mount,
+                                            .following = set_following,
+                                            .moved = feed_moved,
+                                            .inode = inode_changed,
+                                            .entry = entry_changed};
+    struct ls_err err = LS_ERR_INIT;
+    if (ls_follow_start(&target, &mount->follow, &err))
+        LS_LOG_WARN("mount", "changes_not_followed", {"error", ls_v_str(err.text)});
 }

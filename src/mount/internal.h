@@ -25,6 +25,12 @@
 
 struct ls_cache;
 struct ls_mender;
+struct ls_dir_places;
+struct ls_dir_recent;
+struct ls_follow;
+
+/* A timeout that the user has not set: long while the change feed is followed, short otherwise. */
+#define LS_TIMEOUT_AUTO (-1.0)
 
 /* What the user's -o options set; const after start. */
 struct ls_mount_tuning {
@@ -33,7 +39,7 @@ struct ls_mount_tuning {
     unsigned uid, gid;
     int set_umask, set_fmask, set_dmask;
     unsigned umask, fmask, dmask;
-    double attr_timeout, entry_timeout;
+    double attr_timeout, entry_timeout; /* or LS_TIMEOUT_AUTO */
     unsigned max_threads, max_idle_threads;
 };
 
@@ -53,14 +59,18 @@ struct ls_mount {
     struct fuse_session *session;
     struct ls_workers *workers;
     struct ls_workers *notifier; /* one thread: kernel notifications, which may wait for requests */
+    struct ls_follow *follow;
+    atomic_bool following;     /* others' changes are told to the kernel */
+    atomic_uint_fast64_t feed; /* goes up before changes of the feed are told */
     struct ls_nodes nodes;
     struct ls_gates gates;
     struct ls_cache *cache;
     atomic_uint_fast64_t changes; /* goes up, under the file's lock where one is involved, after each change of ours */
     atomic_bool stopping;         /* SIGTERM came: nothing new is changed */
 
-    pthread_mutex_t dirs_lock;
-    struct ls_dir_handle *dirs; /* dirs_lock: open folders */
+    bool no_opendir;              /* const after the first request: folders need not be opened */
+    struct ls_dir_places *places; /* const, as the next */
+    struct ls_dir_recent *recent;
 
     pthread_mutex_t numbers_lock; /* the three below: df's figures, and when they were read */
     uint64_t rows, bytes;
@@ -110,6 +120,13 @@ enum ls_rc ls_mount_class(enum ls_rc rc, const struct ls_err *err);
 void ls_mount_reply_rc(fuse_req_t req, enum ls_mount_call call, enum ls_rc rc, const struct ls_err *err);
 /* Log a failure for which nobody waits. */
 void ls_mount_log(const char *event, const char *path, const struct ls_err *err);
+/* How long the kernel may keep what was read when mount->feed was `seen`: not at all when changes have been told
+ * since. */
+double ls_mount_timeout(struct ls_mount *mount, double configured, uint64_t seen);
+/* As above for attributes of an inode that the kernel knows: it does not take them when it was told of a change. */
+double ls_mount_attr_timeout(struct ls_mount *mount);
+/* Begin to follow the change feed; without it timeouts are short, and the log says so. */
+void ls_mount_follow(struct ls_mount *mount);
 /* Have the kernel forget an entry, or attributes and (with pages) contents of a file; done later by the notifier. */
 void ls_mount_notify_entry(struct ls_mount *mount, uint64_t parent, const char *name);
 void ls_mount_notify_inode(struct ls_mount *mount, uint64_t ino, bool pages);
@@ -126,7 +143,6 @@ void ls_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void ls_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void ls_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void ls_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
-void ls_dir_close_all(struct ls_mount *mount); /* those that the kernel never released */
 void ls_op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
 void ls_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
 void ls_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);

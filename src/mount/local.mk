@@ -6,13 +6,16 @@ libls_mount_la_SOURCES = \
 	src/mount/cache.c src/mount/cache.h src/mount/cache_impl.h \
 	src/mount/content.c src/mount/content.h \
 	src/mount/daemon.c src/mount/mount.h \
-	src/mount/dir.c \
+	src/mount/dir.c src/mount/dir.h \
+	src/mount/dir_load.c \
+	src/mount/dir_place.c \
 	src/mount/download.c \
 	src/mount/entry_file.c src/mount/entry_file.h \
 	src/mount/errno.c src/mount/errno.h \
 	src/mount/etag.c src/mount/etag.h \
 	src/mount/fetch.c src/mount/fetch.h \
 	src/mount/file.c src/mount/file.h \
+	src/mount/follow.c src/mount/follow.h \
 	src/mount/gate.c src/mount/gate.h \
 	src/mount/helpers.c src/mount/internal.h \
 	src/mount/hold.c src/mount/hold.h \

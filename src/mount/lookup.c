@@ -244,13 +244,15 @@ enum ls_rc ls_lookup_node(struct ls_mount *mount, struct ls_node *node, struct s
 
 /* ---- requests ---- */
 
-void ls_lookup_entry(struct ls_mount *mount, struct ls_node *node, const struct stat *st, struct fuse_entry_param *out)
+void ls_lookup_entry(struct ls_mount *mount, struct ls_node *node, const struct stat *st, uint64_t seen_feed,
+                     struct fuse_entry_param *out)
 {
+    const struct ls_mount_tuning *tuning = &mount->tuning;
     *out = (struct fuse_entry_param){.ino = node->ino,
                                      .generation = node->generation,
                                      .attr = *st,
-                                     .attr_timeout = mount->tuning.attr_timeout,
-                                     .entry_timeout = mount->tuning.entry_timeout};
+                                     .attr_timeout = ls_mount_timeout(mount, tuning->attr_timeout, seen_feed),
+                                     .entry_timeout = ls_mount_timeout(mount, tuning->entry_timeout, seen_feed)};
     ls_nodes_looked_up(&mount->nodes, node);
 }
 
@@ -260,6 +262,7 @@ void ls_op_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name)
     struct ls_node *parent = ls_nodes_get(&mount->nodes, parent_ino), *node = NULL;
     struct ls_err err = LS_ERR_INIT;
     struct stat st;
+    uint64_t seen = atomic_load(&mount->feed);
     if (!parent) {
         fuse_reply_err(req, ENOENT);
         return;
@@ -267,7 +270,7 @@ void ls_op_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name)
     enum ls_rc rc = ls_lookup_child(mount, parent, name, &node, &st, &err);
     if (!rc && node) {
         struct fuse_entry_param entry;
-        ls_lookup_entry(mount, node, &st, &entry);
+        ls_lookup_entry(mount, node, &st, seen, &entry);
         if (fuse_reply_entry(req, &entry) != 0)
             ls_nodes_forget(&mount->nodes, node->ino, 1);
     } else if (rc == LS_INVALID && err.sys_errno) {
@@ -302,7 +305,7 @@ void ls_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     struct stat st;
     enum ls_rc rc = node ? ls_lookup_node(mount, node, &st, &err) : LS_NOT_FOUND;
     if (!rc)
-        fuse_reply_attr(req, &st, mount->tuning.attr_timeout);
+        fuse_reply_attr(req, &st, ls_mount_attr_timeout(mount));
     else
         ls_mount_reply_rc(req, LS_CALL_NAMES, rc, &err);
     ls_nodes_unref(&mount->nodes, node);

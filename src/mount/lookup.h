@@ -17,8 +17,9 @@ enum ls_rc ls_lookup_row(struct ls_mount *mount, struct ls_node *parent, const c
 /* The attributes of a node. LS_NOT_FOUND: it is gone. */
 enum ls_rc ls_lookup_node(struct ls_mount *mount, struct ls_node *node, struct stat *out_st, struct ls_err *err)
     LS_MUST_CHECK;
-/* Answer a request with an entry; counts the lookup. */
-void ls_lookup_entry(struct ls_mount *mount, struct ls_node *node, const struct stat *st, struct fuse_entry_param *out);
+/* Answer a request with an entry; counts the lookup. seen_feed is mount->feed from before the attributes were read. */
+void ls_lookup_entry(struct ls_mount *mount, struct ls_node *node, const struct stat *st, uint64_t seen_feed,
+                     struct fuse_entry_param *out);
 
 /* What a path would be, and the errno of making it. */
 int ls_lookup_classify(struct ls_mount *mount, const char *path, enum ls_level *out_level,

@@ -153,12 +153,14 @@ static void run_mkdir(struct ls_task *task)
     attr.mtime_ns = ls_now_ns();
     struct ls_node *node = NULL;
     struct stat st;
+    uint64_t seen = 0;
     enum ls_rc rc = ls_nodes_child_path(&mount->nodes, name->parent, name->name, path) ? LS_OK : LS_NOT_FOUND;
     if (!rc)
         rc = ls_engine_mkdir(mount->engine, path, &attr, &err);
     if (!rc) {
         ls_nodes_touch(&mount->nodes, name->parent, ls_now_ns());
         atomic_fetch_add(&mount->changes, 1);
+        seen = atomic_load(&mount->feed);
         rc = ls_lookup_child(mount, name->parent, name->name, &node, &st, &err);
     }
     if (rc) {
@@ -166,7 +168,7 @@ static void run_mkdir(struct ls_task *task)
         return;
     }
     struct fuse_entry_param entry;
-    ls_lookup_entry(mount, node, &st, &entry);
+    ls_lookup_entry(mount, node, &st, seen, &entry);
     if (fuse_reply_entry(task->req, &entry) != 0)
         ls_nodes_forget(&mount->nodes, node->ino, 1);
     ls_nodes_unref(&mount->nodes, node);

@@ -454,3 +454,46 @@ enum ls_rc ls_nodes_each_file(struct ls_nodes *nodes, void (*fn)(void *ctx, stru
     free(list);
     return LS_OK;
 }
+
+/* ---- for the follower ---- */
+
+void ls_nodes_trail(struct ls_nodes *nodes, const char *path, struct ls_trail *out)
+{
+    LS_LOCK(&nodes->lock);
+    struct ls_node *node = nodes->root;
+    *out = (struct ls_trail){.steps = {node->ino}};
+    while (*path && out->wanted < LS_TRAIL_MAX) {
+        char name[256];
+        size_t n = strcspn(path, "/");
+        if (node && n < sizeof name) {
+            memcpy(name, path, n);
+            name[n] = '\0';
+            node = find_name(nodes, node, name);
+        } else {
+            node = NULL;
+        }
+        out->wanted++;
+        if (node)
+            out->steps[++out->found] = node->ino;
+        path += n + (path[n] == '/');
+    }
+}
+
+bool ls_nodes_has_file(struct ls_nodes *nodes, struct ls_node *node)
+{
+    LS_LOCK(&nodes->lock);
+    return node->linked && node->file;
+}
+
+enum ls_rc ls_nodes_numbers(struct ls_nodes *nodes, uint64_t **out, size_t *out_n)
+{
+    LS_LOCK(&nodes->lock);
+    struct ls_node *node, *next;
+    *out_n = 0;
+    *out = calloc(nodes->count + 1, sizeof **out);
+    if (!*out)
+        return LS_NO_MEMORY;
+    HASH_ITER(by_ino, nodes->by_ino, node, next)
+    (*out)[(*out_n)++] = node->ino;
+    return LS_OK;
+}

@@ -113,6 +113,16 @@ bool ls_nodes_child_path(struct ls_nodes *nodes, struct ls_node *dir, const char
 struct ls_node *ls_nodes_parent(struct ls_nodes *nodes, struct ls_node *node, char name[256]);
 /* The folders from below the root down to (and with) dir, each with a reference; returns how many (at most max). */
 unsigned ls_nodes_chain(struct ls_nodes *nodes, struct ls_node *dir, struct ls_node **out, unsigned max);
+/* The known nodes along a path, for who needs numbers only. */
+#define LS_TRAIL_MAX 16
+struct ls_trail {
+    uint64_t steps[LS_TRAIL_MAX + 1]; /* inode numbers; steps[0] is the root's */
+    unsigned wanted, found;           /* names in the path, and how many of them from the left are known */
+};
+void ls_nodes_trail(struct ls_nodes *nodes, const char *path, struct ls_trail *out);
+bool ls_nodes_has_file(struct ls_nodes *nodes, struct ls_node *node); /* linked, and with a file state */
+/* The numbers of all nodes; free them. */
+enum ls_rc ls_nodes_numbers(struct ls_nodes *nodes, uint64_t **out, size_t *out_n) LS_MUST_CHECK;
 /* Call fn for each linked file node that has a file state, with a reference held; fn must not take nodes.lock for long.
  */
 enum ls_rc ls_nodes_each_file(struct ls_nodes *nodes, void (*fn)(void *ctx, struct ls_node *node), void *ctx)

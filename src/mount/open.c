@@ -3,8 +3,8 @@
  * open, create, mknod.
  *
  * Each open reads the row again, so that what was committed elsewhere before is seen. It is answered at once when the
- * bytes are here. A name whose row has another version than open handles of its node gives ESTALE: the kernel then
- * looks the name up again by itself, gets another node, and opens that.
+ * bytes are here. A name whose row is gone, or has another version than open handles of its node, gives ESTALE: the
+ * kernel then looks the name up again by itself, and opens what that gives.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -136,7 +136,7 @@ static enum attempt open_row(struct open_state *open, struct ls_file *file, cons
         return open_local(open, file);
     bool moved = atomic_load(&open->mount->changes) != seen_changes;
     if (!row)
-        return moved ? AGAIN : fail(open, ENOENT);
+        return moved ? AGAIN : fail(open, ESTALE);
     if (file->handles == 0 && !file->stage)
         return first_handle(open, file, row);
     if (row->record.known && strcmp(file->etag, row->record.etag) != 0)
@@ -154,6 +154,8 @@ static enum attempt open_row(struct open_state *open, struct ls_file *file, cons
 static enum attempt open_nameless(struct open_state *open, struct ls_file *file)
 {
     LS_LOCK(&file->lock);
+    if (file->orphan_errno) /* the name that led here means another version by now */
+        return fail(open, ESTALE);
     if (!file->stage && !file->content)
         return fail(open, ENOENT);
     return open_local(open, file);
@@ -261,13 +263,14 @@ static void reply_by_kind(fuse_req_t req, struct open_state *open, struct fuse_f
     struct fuse_entry_param entry;
     struct stat st;
     struct ls_err err = LS_ERR_INIT;
+    uint64_t seen = atomic_load(&open->mount->feed);
     enum ls_rc rc = ls_lookup_node(open->mount, open->node, &st, &err);
     if (rc) {
         undo_open(open->mount, open->node, open->flags);
         ls_mount_reply_rc(req, LS_CALL_NAMES, rc, &err);
         return;
     }
-    ls_lookup_entry(open->mount, open->node, &st, &entry);
+    ls_lookup_entry(open->mount, open->node, &st, seen, &entry);
     reply_opened(req, open, fi, false, &entry);
 }
 
@@ -431,6 +434,7 @@ void ls_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
     struct ls_mount *mount = ls_mount_of(req);
     if (ls_mount_refuse(req))
         return;
+    uint64_t seen = atomic_load(&mount->feed);
     struct creation make = {.mount = mount, .parent = ls_nodes_get(&mount->nodes, parent), .mode = mode};
     struct ls_node *existing;
     struct ls_err err = LS_ERR_INIT;
@@ -451,7 +455,7 @@ void ls_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
         ls_mount_reply_rc(req, LS_CALL_COMMIT, rc, &err);
     } else {
         struct fuse_entry_param entry;
-        ls_lookup_entry(mount, make.node, &make.st, &entry);
+        ls_lookup_entry(mount, make.node, &make.st, seen, &entry);
         reply_opened(req, &open, fi, true, &entry);
     }
     ls_nodes_unref(&mount->nodes, make.node);
@@ -468,6 +472,7 @@ static void run_mknod(struct ls_task *task)
     struct stat st;
     enum ls_rc rc = ls_stage_commit_own(mount, node, &err);
     (void)ls_stage_settle(mount, node);
+    uint64_t seen = atomic_load(&mount->feed);
     if (!rc)
         rc = ls_lookup_node(mount, node, &st, &err);
     if (rc) {
@@ -475,7 +480,7 @@ static void run_mknod(struct ls_task *task)
         return;
     }
     struct fuse_entry_param entry;
-    ls_lookup_entry(mount, node, &st, &entry);
+    ls_lookup_entry(mount, node, &st, seen, &entry);
     if (fuse_reply_entry(task->req, &entry) != 0)
         ls_nodes_forget(&mount->nodes, node->ino, 1);
 }

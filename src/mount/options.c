@@ -226,7 +226,8 @@ static enum ls_rc take_words(char *text_copy, struct parse *parse, struct ls_err
 
 static enum ls_rc parse_text(const char *text, struct ls_mount_tuning *tuning, struct ls_buf *pass, struct ls_err *err)
 {
-    *tuning = (struct ls_mount_tuning){.attr_timeout = 1, .entry_timeout = 1, .max_threads = 16, .max_idle_threads = 8};
+    *tuning = (struct ls_mount_tuning){
+        .attr_timeout = LS_TIMEOUT_AUTO, .entry_timeout = LS_TIMEOUT_AUTO, .max_threads = 16, .max_idle_threads = 8};
     LS_AUTO(ls_free) char *copy = strdup(text ? text : "");
     struct parse parse = {.tuning = tuning, .pass = pass};
     return copy ? take_words(copy, &parse, err) : ls_err_nomem(err);

@@ -22,8 +22,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mount/cache.h"
+#include "mount/dir.h"
 #include "mount/file.h"
 #include "mount/mender.h"
+#include "mount/follow.h"
 #include "mount/options.h"
 #include "mount/stage.h"
 
@@ -31,11 +33,13 @@
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
-    (void)userdata;
+    struct ls_mount *mount = userdata;
+    mount->no_opendir = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
     /* A node stands for one version, and opens drop the pages of another: the kernel need not guess by times. */
-    conn->want &= ~(unsigned)(FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_WRITEBACK_CACHE);
-    conn->want |= conn->capable & (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
-                                   FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_READ);
+    conn->want &= ~(unsigned)(FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_WRITEBACK_CACHE |
+                              FUSE_CAP_READDIRPLUS_AUTO);
+    conn->want |= conn->capable &
+                  (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_READDIRPLUS | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_READ);
     conn->max_background = 64;
     conn->congestion_threshold = 48;
 }
@@ -205,13 +209,17 @@ static void down(struct ls_mount *mount)
     ls_workers_free(mount->notifier);
     ls_workers_free(mount->workers);
     ls_mender_stop(mount->mender);
-    ls_dir_close_all(mount);
     if (mount->nodes.root)
         ls_nodes_dispose(&mount->nodes);
+    if (mount->places)
+        ls_dir_places_dispose(mount->places);
+    if (mount->recent)
+        ls_dir_recent_dispose(mount->recent);
+    free(mount->places);
+    free(mount->recent);
     ls_cache_close(mount->cache);
     if (mount->engine)
         mount->opts->close_engine(mount->opts->ctx, mount->engine);
-    pthread_mutex_destroy(&mount->dirs_lock);
     pthread_mutex_destroy(&mount->numbers_lock);
     pthread_mutex_destroy(&mount->gates.lock);
     free(mount);
@@ -239,6 +247,14 @@ static enum ls_rc open_parts(struct ls_mount *mount, struct ls_err *err)
                                   .max_bytes = opts->cache_size_bytes,
                                   .store = mount->store,
                                   .caps = *ls_engine_caps(mount->engine)};
+    mount->places = calloc(1, sizeof *mount->places);
+    mount->recent = calloc(1, sizeof *mount->recent);
+    if (mount->places)
+        pthread_mutex_init(&mount->places->lock, NULL);
+    if (mount->recent)
+        pthread_mutex_init(&mount->recent->lock, NULL);
+    if (!mount->places || !mount->recent)
+        return ls_err_nomem(err);
     rc = ls_cache_open(&cache, &mount->cache, err);
     if (!rc)
         rc = ls_nodes_init(&mount->nodes, ls_file_free, err);
@@ -276,9 +292,11 @@ static enum ls_rc loop(struct ls_mount *mount, struct ls_err *err)
         return ls_err_nomem(err);
     fuse_loop_cfg_set_max_threads(config, mount->tuning.max_threads);
     fuse_loop_cfg_set_idle_threads(config, mount->tuning.max_idle_threads);
+    ls_mount_follow(mount);
     int failed = pthread_create(&watcher.thread, NULL, watch, &watcher);
     if (failed) {
         fuse_loop_cfg_destroy(config);
+        ls_follow_stop(mount->follow);
         return ls_err_errno(err, failed, "mount: cannot start a thread");
     }
     int ended = fuse_session_loop_mt(mount->session, config);
@@ -287,6 +305,7 @@ static enum ls_rc loop(struct ls_mount *mount, struct ls_err *err)
     pthread_kill(watcher.thread, SIGUSR2);
     pthread_join(watcher.thread, NULL);
     atomic_store(&mount->stopping, true);
+    ls_follow_stop(mount->follow);
     drain(mount);
     if (ended < 0)
         return ls_err_errno(err, -ended, "mount: serving %s ended", mount->opts->mountpoint);
@@ -305,7 +324,6 @@ enum ls_rc ls_session_serve(const struct ls_mount_opts *opts, void (*ready)(void
     mount->gid = getgid();
     mount->started_ns = ls_now_ns();
     pthread_mutex_init(&mount->gates.lock, NULL);
-    pthread_mutex_init(&mount->dirs_lock, NULL);
     pthread_mutex_init(&mount->numbers_lock, NULL);
     block_signals(&before);
     enum ls_rc rc = ls_mount_options(opts, &mount->tuning, &args, err);

@@ -213,7 +213,7 @@ static void run_setattr(struct ls_task *task)
             ls_mount_log("setattr-failed", "", &err);
         fuse_reply_err(task->req, failed);
     } else {
-        fuse_reply_attr(task->req, &st, mount->tuning.attr_timeout);
+        fuse_reply_attr(task->req, &st, ls_mount_attr_timeout(mount));
     }
 }
 
@@ -233,7 +233,7 @@ static bool set_at_once(fuse_req_t req, struct ls_node *node, const struct stat 
     if (rc)
         ls_mount_reply_rc(req, LS_CALL_NAMES, rc, &err);
     else
-        fuse_reply_attr(req, &st, mount->tuning.attr_timeout);
+        fuse_reply_attr(req, &st, ls_mount_attr_timeout(mount));
     return true;
 }
 

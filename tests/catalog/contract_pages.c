@@ -2,6 +2,9 @@
 /* Contract: reading image rows page by page, counting, splitting, and the change feed. */
 #include "catalog/contract.h"
 
+#include <pthread.h>
+#include <unistd.h>
+
 static void keys_order_by_bytes_of_the_whole_key(void **state)
 {
     struct ls_catalog *cat = ((struct fixture *)*state)->cat;
@@ -227,6 +230,73 @@ static void every_change_is_numbered_and_names_its_writer(void **state)
     ls_change_page_dispose(&page);
 }
 
+/* ---- waiting for changes ---- */
+
+#define LONG_MS (120 * 1000) /* is never waited for unless a test fails */
+
+static void a_wait_is_over_at_once_when_the_feed_has_moved_already(void **state)
+{
+    struct ls_catalog *cat = ((struct fixture *)*state)->cat;
+    struct ls_err err = LS_ERR_INIT;
+    int64_t start, last;
+    assert_ok(cat->ops->change_last(cat, &start, &err), &err);
+    add_variant(cat, "p1", "w1", NULL);
+    assert_ok(cat->ops->change_wait(cat, start, LONG_MS, -1, &last, &err), &err);
+    assert_true(last > start);
+    /* Also when it has moved backwards. */
+    assert_ok(cat->ops->change_wait(cat, last + 5, LONG_MS, -1, &start, &err), &err);
+    assert_int_equal(start, last);
+}
+
+static void a_wait_without_changes_ends_with_its_time_or_when_it_is_cancelled(void **state)
+{
+    struct ls_catalog *cat = ((struct fixture *)*state)->cat;
+    struct ls_err err = LS_ERR_INIT;
+    int64_t start, last;
+    int fds[2];
+    assert_ok(cat->ops->change_last(cat, &start, &err), &err);
+    assert_ok(cat->ops->change_wait(cat, start, 5, -1, &last, &err), &err);
+    assert_int_equal(last, start);
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    assert_int_equal(cat->ops->change_wait(cat, start, LONG_MS, fds[0], &last, &err), LS_CANCELLED);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+struct waiter {
+    struct ls_catalog *cat;
+    int64_t after, last;
+    enum ls_rc rc;
+    struct ls_err err;
+};
+
+static void *wait_for_change(void *arg)
+{
+    struct waiter *waiter = arg;
+    waiter->rc = waiter->cat->ops->change_wait(waiter->cat, waiter->after, LONG_MS, -1, &waiter->last, &waiter->err);
+    return NULL;
+}
+
+static void a_commit_through_another_connection_ends_a_wait(void **state)
+{
+    struct fixture *f = *state;
+    struct ls_catalog *other = f->backend->open(f->dir);
+    struct waiter waiter = {.cat = f->cat};
+    for (int i = 0; i < 3; i++) {
+        char product[8];
+        pthread_t thread;
+        snprintf(product, sizeof product, "p%d", i);
+        assert_ok(f->cat->ops->change_last(f->cat, &waiter.after, &waiter.err), &waiter.err);
+        assert_int_equal(pthread_create(&thread, NULL, wait_for_change, &waiter), 0);
+        add_variant(i == 1 ? f->cat : other, product, "w1", NULL);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_ok(waiter.rc, &waiter.err);
+        assert_true(waiter.last > waiter.after);
+    }
+    ls_catalog_close(other);
+}
+
 static const struct CMUnitTest tests[] = {
     CONTRACT_TEST(keys_order_by_bytes_of_the_whole_key),
     CONTRACT_TEST(pages_of_any_size_give_every_row_once),
@@ -235,5 +305,8 @@ static const struct CMUnitTest tests[] = {
     CONTRACT_TEST(a_variants_rows_are_found_whatever_their_keys_say),
     CONTRACT_TEST(splits_cut_the_rows_into_equal_ranges),
     CONTRACT_TEST(every_change_is_numbered_and_names_its_writer),
+    CONTRACT_TEST(a_wait_is_over_at_once_when_the_feed_has_moved_already),
+    CONTRACT_TEST(a_wait_without_changes_ends_with_its_time_or_when_it_is_cancelled),
+    CONTRACT_TEST(a_commit_through_another_connection_ends_a_wait),
 };
 const struct contract contract_pages = {"pages and the change feed", tests, sizeof tests / sizeof tests[0]};

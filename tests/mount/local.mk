@@ -2,6 +2,7 @@ if HAVE_CMOCKA
 check_PROGRAMS += tests/mount/test_cache tests/mount/test_content tests/mount/test_mount tests/mount/test_nodes \
 	tests/mount/test_rules tests/mount/test_stage
 check_PROGRAMS += tests/mount/test_errno tests/mount/test_options
+check_PROGRAMS += tests/mount/test_follow
 
 MOUNT_TEST_LIBS = libls_mount.la $(TEST_LIBS) $(FUSE_LIBS)
 
@@ -17,6 +18,9 @@ tests_mount_test_errno_LDADD = $(MOUNT_TEST_LIBS)
 tests_mount_test_options_SOURCES = tests/mount/test_options.c
 tests_mount_test_options_CPPFLAGS = $(TEST_CPPFLAGS) $(FUSE_CFLAGS)
 tests_mount_test_options_LDADD = $(MOUNT_TEST_LIBS)
+tests_mount_test_follow_SOURCES = tests/mount/test_follow.c
+tests_mount_test_follow_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_mount_test_follow_LDADD = $(MOUNT_TEST_LIBS)
 tests_mount_test_mount_SOURCES = tests/mount/test_mount.c tests/mount/env.c tests/mount/env.h
 tests_mount_test_mount_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_mount_test_mount_LDADD = $(MOUNT_TEST_LIBS)
