@@ -151,6 +151,7 @@ static void drain(struct ls_mount *mount)
             {"advice", ls_v_str("the store or the catalog is slow: what is not done now is settled at the next "
                                 "start")});
         atomic_store(mount->opts->cancel, true);
+        ls_cache_stop(mount->cache);
     }
     ls_workers_drain(mount->workers);
     ls_cache_stop(mount->cache);
