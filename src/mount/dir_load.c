@@ -133,7 +133,10 @@ static size_t rows_above(const struct ls_dir_rows *rows, const char *after)
 static enum ls_rc page_room(struct ls_dir_page *page, size_t n, struct ls_err *err)
 {
     page->folders = calloc(n ? n : 1, sizeof *page->folders);
-    return page->folders ? LS_OK : ls_err_nomem(err);
+    if (page->folders)
+        return LS_OK;
+    (void)ls_err_nomem(err);
+    return LS_NO_MEMORY;
 }
 
 static void page_add(struct ls_dir_page *page, const char *name, const struct stat *st)

@@ -30,6 +30,7 @@
 #define PAGE_CHANGES 1000
 #define WAIT_MS (60 * 1000)
 #define RETRY_MS 1000
+#define BATCH_MS 5 /* between two looks: while we commit a lot ourselves, each would be woken for one change */
 
 struct ls_follow {
     struct ls_follow_target target;
@@ -236,7 +237,7 @@ static void *run(void *arg)
         enum ls_rc rc = step(follow, &err);
         if (rc && rc != LS_CANCELLED)
             failed(follow, &err);
-        pause_ms = follow->failing ? RETRY_MS : 0;
+        pause_ms = follow->failing ? RETRY_MS : BATCH_MS;
     }
     return NULL;
 }

@@ -70,6 +70,8 @@ static enum ls_rc decide(void *ctx, enum ls_store_op op, const char *key, bool a
     struct env_faults *faults = ctx;
     if (after)
         return LS_OK;
+    if (atomic_load(&faults->hang))
+        atomic_fetch_add(&faults->waited, 1);
     while (atomic_load(&faults->hang))
         ls_sleep_ms(5);
     int rc = 0;

@@ -18,6 +18,7 @@
 struct env_faults {
     atomic_int get, put, copy, remove; /* an enum ls_rc that the next calls fail with; 0 = none */
     atomic_bool hang;                  /* every call waits as long as it is set */
+    atomic_int waited;                 /* calls that it made wait */
     atomic_int gets, puts, fired;      /* calls made, faults that fired */
 };
 

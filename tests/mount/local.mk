@@ -2,7 +2,7 @@ if HAVE_CMOCKA
 check_PROGRAMS += tests/mount/test_cache tests/mount/test_content tests/mount/test_mount tests/mount/test_nodes \
 	tests/mount/test_rules tests/mount/test_stage
 check_PROGRAMS += tests/mount/test_errno tests/mount/test_options
-check_PROGRAMS += tests/mount/test_follow
+check_PROGRAMS += tests/mount/test_follow tests/mount/test_notices
 
 MOUNT_TEST_LIBS = libls_mount.la $(TEST_LIBS) $(FUSE_LIBS)
 
@@ -27,6 +27,9 @@ tests_mount_test_mount_LDADD = $(MOUNT_TEST_LIBS)
 tests_mount_test_nodes_SOURCES = tests/mount/test_nodes.c
 tests_mount_test_nodes_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_mount_test_nodes_LDADD = $(MOUNT_TEST_LIBS)
+tests_mount_test_notices_SOURCES = tests/mount/test_notices.c tests/mount/env.c tests/mount/env.h
+tests_mount_test_notices_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_mount_test_notices_LDADD = $(MOUNT_TEST_LIBS)
 tests_mount_test_rules_SOURCES = tests/mount/test_rules.c
 tests_mount_test_rules_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_mount_test_rules_LDADD = $(MOUNT_TEST_LIBS)
