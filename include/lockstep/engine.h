@@ -30,7 +30,6 @@ struct ls_engine_opts {
     const char *kind;      /* of this process, for lockstep_instance: "mount", "cli"; copied */
     const char *actor;     /* for the audit trail: "mount", "cli rm", "sync"; copied */
     int64_t claim_wait_ms; /* 0 = 10,000 */
-    unsigned parallel;     /* most store requests side by side in one operation; 0 = 32 */
     const atomic_bool
         *cancel; /* set by a signal handler: operations end with LS_CANCELLED at the next safe point; or NULL */
 };

@@ -228,6 +228,7 @@ static void reply_opened(fuse_req_t req, struct open_state *open, struct fuse_fi
     struct ls_file *file = ls_file_peek(mount, open->node);
     ls_file_link_handle(file, handle);
     fi->keep_cache = open->keep_cache;
+    fi->noflush = !handle->writable; /* closing it has nothing to say */
     /* Attributes only: takes none of the kernel's locks that this request could hold. */
     if (open->inval_attr)
         fuse_lowlevel_notify_inval_inode(mount->session, open->node->ino, -1, 0);

@@ -4,8 +4,8 @@
  *
  * Decides: what every request carries (Host, date, payload hash, token, signature), how long it may take, and when it
  * is signed anew: for another region that the server names, or another address on the same host. Leaves to s3_error.c
- * what an answer means. Requests of a run are built and looked at in the caller's thread; only `finished` runs in the
- * I/O thread, and it takes the run's lock.
+ * what an answer means. Requests of a run are built and looked at in the caller's thread; only `finished`, of a
+ * run of several, is called in the I/O thread, and it takes the run's lock.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -362,8 +362,26 @@ static bool end_one(struct ls_s3 *s3, const struct s3_many *many, struct s3_call
     return false;
 }
 
+/* One alone needs no other thread. */
+static void run_one(struct ls_s3 *s3, const struct s3_many *many)
+{
+    struct ls_err err = LS_ERR_INIT;
+    struct s3_call call;
+    s3_call_init(&call);
+    call.index = 0;
+    enum ls_rc rc = many->begin(many->ctx, 0, &call, &err);
+    if (rc == LS_OK)
+        rc = s3_call_run(s3, &call, &err);
+    many->end(many->ctx, 0, &call, rc, &err);
+    s3_call_dispose(&call);
+}
+
 enum ls_rc s3_run_many(struct ls_s3 *s3, const struct s3_many *many, struct ls_err *err)
 {
+    if (many->n == 1) {
+        run_one(s3, many);
+        return LS_OK;
+    }
     struct run run = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL};
     size_t width = many->n < s3->max_connections + QUEUED_AHEAD ? many->n : s3->max_connections + QUEUED_AHEAD;
     size_t next = 0, in_flight = 0;
