@@ -433,17 +433,22 @@ enum ls_rc ls_cache_open(const struct ls_cache_opts *opts, struct ls_cache **out
 
 void ls_cache_stop(struct ls_cache *cache)
 {
-    atomic_store(&cache->stopped, true);
-    ls_workers_drain(cache->fetchers);
+    struct ls_workers *fetchers;
+    {
+        LS_LOCK(&cache->lock);
+        atomic_store(&cache->stopped, true);
+        fetchers = cache->fetchers;
+        cache->fetchers = NULL;
+    }
+    /* Their threads end here: what libfuse keeps for each goes while the session is there. */
+    ls_workers_free(fetchers);
 }
 
 void ls_cache_close(struct ls_cache *cache)
 {
     if (!cache)
         return;
-    if (cache->fetchers)
-        ls_cache_stop(cache);
-    ls_workers_free(cache->fetchers);
+    ls_cache_stop(cache);
     pthread_mutex_lock(&cache->lock);
     struct ls_cache_entry *entry, *next;
     HASH_ITER(hh, cache->entries, entry, next) { ls_index_drop(cache, entry); }

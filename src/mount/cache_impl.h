@@ -63,16 +63,16 @@ struct ls_cache_entry {
 };
 
 struct ls_cache {
-    struct ls_store *store; /* const, as the next four */
+    struct ls_store *store; /* const, as the next three */
     struct ls_store_caps caps;
     uint64_t max_bytes;
     int objects_fd, staging_fd;
-    struct ls_workers *fetchers;
-    atomic_bool stopped;
+    atomic_bool stopped; /* set with the lock held */
 
     pthread_mutex_t lock;
     pthread_cond_t fetched;
-    struct ls_cache_entry *entries; /* lock, as all below; oldest use first */
+    struct ls_workers *fetchers;    /* lock, as all below; NULL when stopped */
+    struct ls_cache_entry *entries; /* oldest use first */
     struct ls_content *mapped;
     uint64_t total_bytes;
     uint32_t clock;

@@ -51,8 +51,9 @@ void ls_hold_end(struct ls_mount *mount, struct ls_hold *hold, const char *from,
 
 enum ls_rc ls_hold_bytes(struct ls_mount *mount, const char *path, struct ls_err *err)
 {
-    struct ls_content *contents[16];
-    size_t n = ls_cache_partial(mount->cache, path, contents, sizeof contents / sizeof *contents);
+    enum { MOST = 16 }; /* versions of one name that are open */
+    struct ls_content *contents[MOST];
+    size_t n = ls_cache_partial(mount->cache, path, contents, MOST);
     enum ls_rc rc = LS_OK;
     for (size_t i = 0; i < n; i++) {
         if (!rc)
