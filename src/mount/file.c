@@ -171,7 +171,8 @@ static int apply(struct ls_mount *mount, struct ls_node *node, const struct chan
     if (failed && errno == ENOSPC && ls_cache_make_room(mount->cache))
         failed = apply_once(content->fd, change);
     int saved = failed ? errno : 0;
-    ls_file_written(mount, node);
+    if (!failed || change->data) /* a write that failed may have changed a part */
+        ls_file_written(mount, node);
     ls_content_unref(content);
     return saved;
 }
