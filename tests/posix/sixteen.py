@@ -210,6 +210,56 @@ class Worker:
     def absent_or(self, slot):
         return (errno.ENOENT,) if self.get(slot) is None else (0,)
 
+    def put_over(self, path, data):
+        temporary = self.temporary(path)
+        fd = ok(os.open, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_all(fd, data)
+        ok(os.close, fd)
+        ok(os.rename, temporary, path)
+
+    def contended_bytes(self):
+        self.serial += 1
+        return records(self.number, self.serial, self.random.choice((1, 2, 64, 65, 300)))
+
+    # --- the whole
+
+    def prepare(self):
+        for slot in range(0, SLOTS, 2):
+            data = self.some_bytes()
+            self.path(slot).write_bytes(data)
+            self.set(slot, data)
+
+    def work(self, kinds, until):
+        order, rounds = list(enumerate(kinds)), 0
+        while True:
+            self.random.shuffle(order)
+            for number, kind in order:
+                if self.shared.stop[0] or (rounds and time.monotonic() >= until):
+                    return
+                kind(self)
+                self.shared.counts[self.number * len(kinds) + number] += 1
+            rounds += 1
+
+    def result(self):
+        """Nobody else is at work any more: all is as the model says. SHA-256 of each file by its path."""
+        wanted = {self.path(slot) for slot in range(SLOTS) if self.get(slot) is not None}
+        wanted |= {self.published_path(owner) for owner in range(self.processes)}
+        wanted |= {path for path in self.contended_paths() if path.exists()}
+        found = {Path(top) / name for top, _, names in os.walk(self.products) for name in names}
+        if found != wanted:
+            raise Wrong(f"too many: {sorted(found - wanted)}; missing: {sorted(wanted - found)}")
+        for slot in range(SLOTS):
+            self.check(slot)
+        for path in self.contended_paths():
+            if path.exists() and heads(path.read_bytes()) is None:
+                raise Wrong(f"{path}: bytes that nobody wrote are left")
+        digests = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(found)}
+        return {str(path.relative_to(self.products)): digest for path, digest in digests.items()}
+
+
+class Operations(Worker):
+    """What is in here, each process does again and again."""
+
     # --- locked names
 
     def read(self):
@@ -341,13 +391,6 @@ class Worker:
             self.set(slot, data)
             self.check(slot)
 
-    def put_over(self, path, data):
-        temporary = self.temporary(path)
-        fd = ok(os.open, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        write_all(fd, data)
-        ok(os.close, fd)
-        ok(os.rename, temporary, path)
-
     def remove(self):
         slot = self.some_slot()
         with self.hold(slot):
@@ -447,10 +490,6 @@ class Worker:
 
     # --- contended names
 
-    def contended_bytes(self):
-        self.serial += 1
-        return records(self.number, self.serial, self.random.choice((1, 2, 64, 65, 300)))
-
     def contended_read(self):
         path = self.contended_path()
         failed, fd = expect((0, errno.ENOENT), os.open, path, os.O_RDONLY)
@@ -494,71 +533,8 @@ class Worker:
         if not failed and found.st_size % 64:
             raise Wrong(f"a contended file has {found.st_size} bytes")
 
-    # --- the whole
 
-    def prepare(self):
-        for slot in range(0, SLOTS, 2):
-            data = self.some_bytes()
-            self.path(slot).write_bytes(data)
-            self.set(slot, data)
-
-    def work(self, kinds, until):
-        order, rounds = list(enumerate(kinds)), 0
-        while True:
-            self.random.shuffle(order)
-            for number, kind in order:
-                if self.shared.stop[0] or (rounds and time.monotonic() >= until):
-                    return
-                kind(self)
-                self.shared.counts[self.number * len(kinds) + number] += 1
-            rounds += 1
-
-    def result(self):
-        """Nobody else is at work any more: all is as the model says. SHA-256 of each file by its path."""
-        wanted = {self.path(slot) for slot in range(SLOTS) if self.get(slot) is not None}
-        wanted |= {self.published_path(owner) for owner in range(self.processes)}
-        wanted |= {path for path in self.contended_paths() if path.exists()}
-        found = {Path(top) / name for top, _, names in os.walk(self.products) for name in names}
-        if found != wanted:
-            raise Wrong(f"too many: {sorted(found - wanted)}; missing: {sorted(wanted - found)}")
-        for slot in range(SLOTS):
-            self.check(slot)
-        for path in self.contended_paths():
-            if path.exists() and heads(path.read_bytes()) is None:
-                raise Wrong(f"{path}: bytes that nobody wrote are left")
-        digests = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(found)}
-        return {str(path.relative_to(self.products)): digest for path, digest in digests.items()}
-
-
-KINDS = (
-    Worker.read,
-    Worker.read_a_part_and_by_mapping,
-    Worker.look_into_the_folder,
-    Worker.create,
-    Worker.write_anew,
-    Worker.append,
-    Worker.overwrite_inside_or_behind_the_end,
-    Worker.write_by_mapping,
-    Worker.truncate,
-    Worker.set_times_and_mode,
-    Worker.replace,
-    Worker.remove,
-    Worker.remove_while_open,
-    Worker.rename,
-    Worker.rename_without_replacing,
-    Worker.rename_while_written,
-    Worker.move_the_weight,
-    Worker.publish,
-    Worker.read_published,
-    Worker.contended_read,
-    Worker.contended_create,
-    Worker.contended_write,
-    Worker.contended_replace,
-    Worker.contended_remove,
-    Worker.contended_rename,
-    Worker.contended_rename_without_replacing,
-    Worker.contended_stat,
-)
+KINDS = [kind for kind in vars(Operations).values() if callable(kind)]
 
 
 def child(worker, until):
@@ -580,7 +556,7 @@ def child(worker, until):
 def main():
     products, processes, seconds, seed = Path(sys.argv[1]), *map(int, sys.argv[2:5])
     shared = Shared(processes, len(KINDS))
-    workers = [Worker(shared, products, processes, number, seed) for number in range(processes)]
+    workers = [Operations(shared, products, processes, number, seed) for number in range(processes)]
     workers[0].prepare()
     for worker in workers:
         worker.publish()
