@@ -60,22 +60,22 @@ void ls_name_keep(struct ls_mount *mount, struct ls_node *node, const char *path
     const struct ls_record *record = &page.items[0].record;
     struct ls_content *content =
         record->known ? ls_cache_find(mount->cache, path, record->etag, record->size_bytes) : NULL;
-    if (content && !atomic_load(&content->whole)) { /* the rest would be asked of an object that goes */
-        ls_content_unref(content);
-    } else if (content) {
+    {
         LS_LOCK(&file->lock);
+        bool unused = file->handles == 0 && !file->stage;
         bool same = !file->etag_known || strcmp(file->etag, record->etag) == 0; /* else the kernel has older pages */
-        if (file->handles == 0 && !file->stage && same) {
+        if (unused)
+            ls_attr_image(mount, &page.items[0], &file->last);
+        /* What is not whole would be asked of an object that goes. */
+        if (unused && same && content && atomic_load(&content->whole)) {
             ls_content_unref(file->content);
-            file->content = content;
+            file->content = ls_content_ref(content);
             file->content_size_bytes = record->size_bytes;
             snprintf(file->etag, sizeof file->etag, "%s", record->etag);
             file->etag_known = true;
-            ls_attr_image(mount, &page.items[0], &file->last);
-        } else {
-            ls_content_unref(content);
         }
     }
+    ls_content_unref(content);
     ls_image_page_dispose(&page);
 }
 

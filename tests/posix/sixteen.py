@@ -77,6 +77,15 @@ def expect(wanted, call, *args):
     return got, result
 
 
+def open_shared(wanted, path, flags, mode=0o644):
+    """Open a name that others replace meanwhile. ESTALE: again and again between its lookup and its open."""
+    for _ in range(20):
+        failed, fd = expect((*wanted, errno.ESTALE), os.open, path, flags, mode)
+        if failed != errno.ESTALE:
+            return failed, fd
+    raise Wrong(f"{path}: ESTALE for ever")
+
+
 def ok(call, *args):
     return expect((0,), call, *args)[1]
 
@@ -478,7 +487,7 @@ class Operations(Worker):
     def read_published(self):
         owner = self.random.randrange(self.processes)
         path, oldest = self.published_path(owner), self.shared.published[owner]
-        fd = ok(os.open, path, os.O_RDONLY)
+        fd = open_shared((0,), path, os.O_RDONLY)[1]
         data = read_all(fd)
         ok(os.close, fd)
         found = heads(data)
@@ -492,7 +501,7 @@ class Operations(Worker):
 
     def contended_read(self):
         path = self.contended_path()
-        failed, fd = expect((0, errno.ENOENT), os.open, path, os.O_RDONLY)
+        failed, fd = open_shared((0, errno.ENOENT), path, os.O_RDONLY)
         if failed:
             return
         data = read_all(fd)
@@ -505,13 +514,13 @@ class Operations(Worker):
 
     def contended_create(self):
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        failed, fd = expect((0, errno.EEXIST), os.open, self.contended_path(), flags, 0o644)
+        failed, fd = open_shared((0, errno.EEXIST), self.contended_path(), flags)
         if not failed:
             write_all(fd, self.contended_bytes())
             ok(os.close, fd)
 
     def contended_write(self):
-        fd = ok(os.open, self.contended_path(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        fd = open_shared((0,), self.contended_path(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)[1]
         write_all(fd, self.contended_bytes())
         ok(os.close, fd)
 
@@ -529,7 +538,7 @@ class Operations(Worker):
         expect(wanted, rename_noreplace, self.contended_path(), self.contended_path())
 
     def contended_stat(self):
-        failed, found = expect((0, errno.ENOENT), os.stat, self.contended_path())
+        failed, found = expect((0, errno.ENOENT, errno.ESTALE), os.stat, self.contended_path())
         if not failed and found.st_size % 64:
             raise Wrong(f"a contended file has {found.st_size} bytes")
 
