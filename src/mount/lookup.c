@@ -306,6 +306,8 @@ void ls_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     enum ls_rc rc = node ? ls_lookup_node(mount, node, &st, &err) : LS_NOT_FOUND;
     if (!rc)
         fuse_reply_attr(req, &st, ls_mount_attr_timeout(mount));
+    else if (rc == LS_NOT_FOUND && node && !node->is_dir)
+        fuse_reply_err(req, ESTALE); /* a path walk that met a rename or unlink: the kernel looks the name up again */
     else
         ls_mount_reply_rc(req, LS_CALL_NAMES, rc, &err);
     ls_nodes_unref(&mount->nodes, node);

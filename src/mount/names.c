@@ -5,12 +5,14 @@
 #include "mount/names.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/auto.h"
 #include "base/clock.h"
 #include "mount/attr.h"
+#include "mount/cache.h"
 #include "mount/hold.h"
 #include "mount/lookup.h"
 #include "mount/scratch.h"
@@ -47,6 +49,34 @@ void ls_name_owner(fuse_req_t req, struct ls_node *parent, bool is_dir, uint32_t
         if (is_dir)
             *mode |= S_ISGID;
     }
+}
+
+void ls_name_keep(struct ls_mount *mount, struct ls_node *node, const char *path)
+{
+    struct ls_image_page page = {0};
+    struct ls_file *file = node && !node->is_dir ? ls_file_of(mount, node) : NULL;
+    if (!file || ls_mount_row(mount, path, &page, NULL))
+        return;
+    const struct ls_record *record = &page.items[0].record;
+    struct ls_content *content =
+        record->known ? ls_cache_find(mount->cache, path, record->etag, record->size_bytes) : NULL;
+    {
+        LS_LOCK(&file->lock);
+        bool unused = file->handles == 0 && !file->stage;
+        bool same = !file->etag_known || strcmp(file->etag, record->etag) == 0; /* else the kernel has older pages */
+        if (unused)
+            ls_attr_image(mount, &page.items[0], &file->last);
+        /* What is not whole would be asked of an object that goes. */
+        if (unused && same && content && atomic_load(&content->whole)) {
+            ls_content_unref(file->content);
+            file->content = ls_content_ref(content);
+            file->content_size_bytes = record->size_bytes;
+            snprintf(file->etag, sizeof file->etag, "%s", record->etag);
+            file->etag_known = true;
+        }
+    }
+    ls_content_unref(content);
+    ls_image_page_dispose(&page);
 }
 
 void ls_name_removed(struct ls_mount *mount, struct ls_node *parent, struct ls_node *node)
@@ -275,6 +305,7 @@ static void run_unlink(struct ls_task *task)
     } else if (!rc) {
         struct ls_image_ref ref = {.key = path};
         rc = ls_hold_bytes(mount, path, &err);
+        ls_name_keep(mount, name->node, path);
         if (!rc)
             rc = ls_engine_remove(mount->engine, &ref, 1, true, &err);
     }

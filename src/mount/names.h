@@ -18,6 +18,9 @@ int ls_name_for_file(struct ls_mount *mount, const struct ls_node *parent, const
 void ls_name_owner(fuse_req_t req, struct ls_node *parent, bool is_dir, uint32_t *mode, uint32_t *out_uid,
                    uint32_t *out_gid);
 
+/* Have the bytes of a file that is about to lose its name ready for an open that has looked the name up already. Needs
+ * no network: what is not cached is not kept. Gate held. */
+void ls_name_keep(struct ls_mount *mount, struct ls_node *node, const char *path);
 /* Take a file's name away after its row (if any) is gone. Gate held. */
 void ls_name_removed(struct ls_mount *mount, struct ls_node *parent, struct ls_node *node);
 

@@ -135,6 +135,8 @@ static enum attempt open_row(struct open_state *open, struct ls_file *file, cons
     if (file->stage && (file->stage->dirty || local != LS_LOCAL_NONE))
         return open_local(open, file);
     bool moved = atomic_load(&open->mount->changes) != seen_changes;
+    if (!row && !moved && !open->gate)
+        return NEEDS_GATE; /* an unlink may be half done: then the node has what is needed after it */
     if (!row)
         return moved ? AGAIN : fail(open, ESTALE);
     if (file->handles == 0 && !file->stage)
@@ -156,8 +158,16 @@ static enum attempt open_nameless(struct open_state *open, struct ls_file *file)
     LS_LOCK(&file->lock);
     if (file->orphan_errno) /* the name that led here means another version by now */
         return fail(open, ESTALE);
+    if (!file->stage && (open->flags & O_TRUNC)) {
+        int failed = truncate_open(open, file, NULL);
+        if (failed)
+            return fail(open, failed);
+        file->stage->mode = file->last.st_mode & 07777;
+        file->stage->uid = file->last.st_uid;
+        file->stage->gid = file->last.st_gid;
+    }
     if (!file->stage && !file->content)
-        return fail(open, ENOENT);
+        return fail(open, ESTALE);
     return open_local(open, file);
 }
 

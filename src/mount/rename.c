@@ -254,6 +254,7 @@ static enum ls_rc rename_file(struct rename_task *rename)
         kind = LS_FILE_REAL; /* a name that only looks so */
     ls_image_page_dispose(&page);
     struct source source = source_of(rename);
+    ls_name_keep(mount, rename->to, rename->to_path);
     enum ls_rc rc = check_noreplace(rename);
     if (!rc && kind == LS_FILE_SCRATCH)
         rc = move_to_scratch(rename, &source);

@@ -237,12 +237,22 @@ static bool settle_locked(struct ls_mount *mount, struct ls_node *node, struct l
 {
     if (file->handles > 0)
         return false;
-    ls_content_unref(file->content);
-    file->content = NULL;
     struct ls_stage *stage = file->stage;
+    bool linked = ls_nodes_linked(&mount->nodes, node);
+    /* An open that looked the name up before it went may still come: the node has the bytes until the kernel forgets
+     * it. */
+    bool removed = !linked && !file->orphan_errno;
+    if (!removed || stage) {
+        ls_content_unref(file->content);
+        file->content = NULL;
+    }
     if (!stage)
         return false;
-    bool linked = ls_nodes_linked(&mount->nodes, node);
+    if (removed) {
+        file->content = ls_content_ref(stage->content);
+        file->content_size_bytes = ls_stage_size(stage);
+        ls_attr_stage(mount, stage, &file->last);
+    }
     enum ls_local local = ls_nodes_local(&mount->nodes, node);
     if (linked && local == LS_LOCAL_SCRATCH)
         return false;
