@@ -58,6 +58,9 @@ struct ls_mount {
 
     struct fuse_session *session;
     struct ls_workers *workers;
+    atomic_uint tasks; /* started and not ended */
+    struct ls_workers
+        *quick; /* for tasks that ask the catalog only: they never wait behind those that wait for the store */
     struct ls_workers *notifier; /* one thread: kernel notifications, which may wait for requests */
     struct ls_follow *follow;
     atomic_bool following;     /* others' changes are told to the kernel */
@@ -93,6 +96,7 @@ struct ls_task {
     struct ls_gate_wait wait;
     struct ls_mount *mount;
     fuse_req_t req; /* NULL: nobody waits for an answer */
+    bool quick;     /* needs no store */
     /* Name the gates with ls_task_want*; called again when everything is held, to see that nothing has moved. */
     void (*plan)(struct ls_task *task);
     void (*run)(struct ls_task *task);     /* in a worker, gates held; answers req */

@@ -222,6 +222,7 @@ void ls_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *text, mode_t mod
         refuse_task(name, unfit ? unfit : level == LS_LEVEL_ROOT ? EEXIST : EPERM);
         return;
     }
+    name->task.quick = true;
     name->mode = mode;
     ls_name_owner(req, name->parent, true, &name->mode, &name->uid, &name->gid);
     ls_task_start(&name->task);
@@ -261,11 +262,20 @@ static void run_rmdir(struct ls_task *task)
     ls_mount_reply_rc(task->req, LS_CALL_NAMES, rc, &err);
 }
 
+static bool has_locals(struct ls_mount *mount, struct ls_node *dir)
+{
+    char name[256];
+    struct ls_node *node = dir && dir->is_dir ? ls_nodes_next_local(&mount->nodes, dir, "", name) : NULL;
+    ls_nodes_unref(&mount->nodes, node);
+    return node != NULL;
+}
+
 void ls_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *text)
 {
     struct name_task *name = name_task_new(req, parent, text, run_rmdir);
     if (!name)
         return;
+    name->task.quick = !has_locals(name->task.mount, name->node);
     if (name->node && !name->node->is_dir)
         refuse_task(name, ENOTDIR);
     else if (name->parent->dir_depth < name->task.mount->products_depth)

@@ -183,9 +183,10 @@ static enum attempt attempt_once(struct open_state *open, struct ls_file *file)
     struct ls_err err = LS_ERR_INIT;
     enum ls_rc rc = ls_mount_row(mount, path, &page, &err);
     enum attempt result;
-    if (rc && rc != LS_NOT_FOUND)
+    if (rc && rc != LS_NOT_FOUND) {
+        ls_mount_log("open-failed", path, &err);
         result = fail(open, ls_mount_errno(LS_CALL_NAMES, rc));
-    else
+    } else
         result = open_row(open, file, rc ? NULL : &page.items[0], changes);
     ls_image_page_dispose(&page);
     return result;

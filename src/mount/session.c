@@ -30,6 +30,7 @@
 #include "mount/stage.h"
 
 #define WORKERS 64
+#define QUICK_WORKERS 8
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
@@ -153,7 +154,10 @@ static void drain(struct ls_mount *mount)
         atomic_store(mount->opts->cancel, true);
         ls_cache_stop(mount->cache);
     }
-    ls_workers_drain(mount->workers);
+    do { /* a task that ends may let one of the other pool begin */
+        ls_workers_drain(mount->workers);
+        ls_workers_drain(mount->quick);
+    } while (atomic_load(&mount->tasks) > 0);
     ls_cache_stop(mount->cache);
     ls_workers_drain(mount->notifier);
 }
@@ -209,6 +213,7 @@ static void down(struct ls_mount *mount)
     }
     ls_workers_free(mount->notifier);
     ls_workers_free(mount->workers);
+    ls_workers_free(mount->quick);
     ls_mender_stop(mount->mender);
     if (mount->nodes.root)
         ls_nodes_dispose(&mount->nodes);
@@ -261,6 +266,8 @@ static enum ls_rc open_parts(struct ls_mount *mount, struct ls_err *err)
         rc = ls_nodes_init(&mount->nodes, ls_file_free, err);
     if (!rc)
         rc = ls_workers_new("ls-mount", WORKERS, &mount->workers, err);
+    if (!rc)
+        rc = ls_workers_new("ls-quick", QUICK_WORKERS, &mount->quick, err);
     if (!rc)
         rc = ls_workers_new("ls-notify", 1, &mount->notifier, err);
     if (!rc)

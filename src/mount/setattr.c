@@ -187,7 +187,7 @@ static int resize(struct setattr_task *set, struct ls_err *err)
     if (!failed)
         (void)set_locally(mount, node, &set->attr, set->to_set);
     if (!failed && commits_now(mount, node, set->by_handle))
-        failed = ls_mount_errno(LS_CALL_COMMIT, ls_stage_commit_own(mount, node, err));
+        failed = ls_mount_errno(LS_CALL_COMMIT, ls_mount_class(ls_stage_commit_own(mount, node, err), err));
     struct ls_file *file = ls_file_peek(mount, node);
     if (file && !set->by_handle)
         (void)ls_stage_settle(mount, node);
@@ -259,6 +259,7 @@ void ls_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set
             set->attr = *attr;
             set->to_set = to_set;
             set->by_handle = fi != NULL;
+            set->file.task.quick = !(to_set & FUSE_SET_ATTR_SIZE);
             if (node->is_dir)
                 set->file.task.plan = plan_dir;
             ls_task_start(&set->file.task);

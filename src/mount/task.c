@@ -39,9 +39,11 @@ static void drop_locks(struct ls_task *task)
 static void task_end(struct ls_task *task)
 {
     drop_locks(task);
+    struct ls_mount *mount = task->mount;
     if (task->dispose)
         task->dispose(task);
     free(task);
+    atomic_fetch_sub(&mount->tasks, 1);
 }
 
 static void run_task(void *arg)
@@ -109,7 +111,7 @@ static void proceed(struct ls_task *task)
         drop_locks(task);
         plan(task);
     }
-    if (ls_workers_add(task->mount->workers, run_task, task)) {
+    if (ls_workers_add(task->quick ? task->mount->quick : task->mount->workers, run_task, task)) {
         if (task->req)
             fuse_reply_err(task->req, ENOMEM);
         task_end(task);
@@ -118,6 +120,7 @@ static void proceed(struct ls_task *task)
 
 void ls_task_start(struct ls_task *task)
 {
+    atomic_fetch_add(&task->mount->tasks, 1);
     plan(task);
     proceed(task);
 }

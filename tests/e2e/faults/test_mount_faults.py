@@ -15,7 +15,7 @@ from harness.proxy import error
 
 pytestmark = pytest.mark.mount
 
-LIMIT_S = 3 + 20
+LIMIT_S = 3 + 30
 HERO = "p1/500ml/hero-card"
 
 

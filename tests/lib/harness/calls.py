@@ -20,6 +20,7 @@ NEEDS_STORE = {
     "fsync": f"{NEW} os.fsync(fd)",
     "overwrite": f"fd = os.open({A}, os.O_WRONLY | os.O_TRUNC); os.write(fd, b'new'); os.close(fd)",
     "append": f"fd = os.open({A}, os.O_WRONLY | os.O_APPEND); os.write(fd, b'new'); os.close(fd)",
+    "truncate": f"os.truncate({A}, 0)",
     "rename": f"os.rename({A}, p + '/500ml/hero-card/b.png')",
     "replace": f"os.rename({A}, p + '/500ml/info-card/image-0001.png')",
     "folder": "os.rename(p + '/500ml', p + '/1kg')",
