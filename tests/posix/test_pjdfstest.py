@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from harness.program import SLOW
-from harness.tools import tool
+from harness.tools import LET_GO, tool
 
 HERE = Path(__file__).parent
 # Long enough for the kernel's coarse clock, which stamps staged files.
@@ -28,13 +28,10 @@ naptime = 0.03
 [dummy_auth]
 entries = [["nobody", "nogroup"], ["daemon", "daemon"]]
 """
-# In a namespace of its own the program's folders are bound over (pjdfstest_folder.c), and mounts of other tests, which
-# could not end while this one holds them, are let go.
-SCRIPT = """
+# In a namespace of its own the program's folders are bound over (pjdfstest_folder.c).
+SCRIPT = f"""
 own=$1 && shift
-while read -r _ _ _ _ at rest; do
-    case $rest in *' - fuse'*) [ "$at" = "$own" ] || umount -l "$at" ;; esac
-done </proc/self/mountinfo
+{LET_GO}
 [ -z "$PJD_TMPFS" ] || mount -t tmpfs tmpfs "$PJD_TMPFS" || exit
 LD_PRELOAD=$PJD_PRELOAD exec "$@"
 """

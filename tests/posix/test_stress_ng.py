@@ -12,7 +12,7 @@ import os
 import re
 
 import pytest
-from harness.tools import sized, tool
+from harness.tools import LET_GO, sized, tool
 
 pytestmark = pytest.mark.mount
 
@@ -54,8 +54,9 @@ def test_a_stressor_verifies_what_it_did(lockstep, stressor):
     weight = mount.products / "p1" / "500ml"
     weight.mkdir(parents=True)
     said = tool(
+        *("unshare", "--mount", "--propagation", "private", *(() if os.geteuid() == 0 else ("--map-root-user",))),
+        *("sh", "-c", f'own=$1 && shift\n{LET_GO}\nexec "$@"', "sh", mount.path),
         *("unshare", "--pid", "--fork", "--mount-proc", "--kill-child"),
-        *(() if os.geteuid() == 0 else ("--map-root-user",)),
         *("stress-ng", f"--{stressor}", "1", *OPTIONS[stressor]),
         *("--verify", "--timeout", str(SECONDS), "--temp-path", weight, "--metrics-brief"),
         timeout=sized(100, 600),
