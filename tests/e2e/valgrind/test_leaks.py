@@ -40,6 +40,7 @@ def checked(lockstep, monkeypatch):
 
 def test_no_leak_after_work_and_unmount(checked, folder):
     make_tree(folder / "source", "p1", "500ml", 12)
+    checked.put("products/p2/500ml/other-images/large.bin", bytes(6 << 20))
     mount = checked.mount()
     done = subprocess.run(
         ["rsync", "-a", f"{folder}/source/products/", f"{mount.products}/"], capture_output=True, timeout=120 * SLOW
@@ -52,6 +53,8 @@ def test_no_leak_after_work_and_unmount(checked, folder):
     (hero / "image-0006.png").read_bytes()
     (hero / ".scratch.123456").write_bytes(b"x")
     (hero / "image-0006.png").unlink()
+    with open(mount.products / "p2/500ml/other-images/large.bin", "rb") as large:
+        assert os.pread(large.fileno(), 100, 5 << 20) == bytes(100)  # some of its blocks: it stays incomplete
     with pytest.raises(OSError):
         (hero / "no-such-file").read_bytes()
     shutil.rmtree(mount.products / "p1/1kg/info-card")
