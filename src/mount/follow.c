@@ -28,7 +28,7 @@
 #include "base/log.h"
 
 #define PAGE_CHANGES 1000
-#define WAIT_MS (60 * 1000)
+#define WAIT_MS 60000
 #define RETRY_MS 1000
 #define BATCH_MS 5 /* between two looks: while we commit a lot ourselves, each would be woken for one change */
 
