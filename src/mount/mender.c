@@ -19,6 +19,8 @@
 
 #define PAUSE_FIRST_MS 250
 #define PAUSE_MOST_MS 5000
+/* A request that was given up may still lie in the server's queue: let it land before somebody looks. */
+#define SETTLE_AFTER_MS 1000
 
 struct ls_mender {
     struct ls_engine *engine;
@@ -55,12 +57,30 @@ static bool await(struct ls_mender *mender)
     return !mender->ending;
 }
 
+/* Does the store answer? Then give it a moment to finish what it was sent before. */
+static enum ls_rc store_answers(struct ls_mender *mender, struct ls_err *err)
+{
+    struct ls_object_info info;
+    enum ls_rc rc = ls_store_head_one(ls_engine_store(mender->engine), ".lockstep/mender", &info, err);
+    if (rc && rc != LS_NOT_FOUND)
+        return rc;
+    int64_t until_ms = ls_monotonic_ms() + SETTLE_AFTER_MS;
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = (until_ms % 1000) * LS_NS_PER_MS};
+    LS_LOCK(&mender->lock);
+    while (!mender->ending && ls_monotonic_ms() < until_ms)
+        pthread_cond_timedwait(&mender->changed, &mender->lock, &until);
+    return LS_OK;
+}
+
 static void attempt(struct ls_mender *mender)
 {
     struct ls_recover_stats stats;
     struct ls_err err = LS_ERR_INIT;
     size_t n = ls_engine_leftovers(mender->engine);
-    if (ls_engine_recover(mender->engine, &stats, &err) == LS_OK) {
+    enum ls_rc rc = n > 0 ? store_answers(mender, &err) : LS_OK;
+    if (!rc)
+        rc = ls_engine_recover(mender->engine, &stats, &err);
+    if (!rc) {
         if (mender->said)
             LS_LOG_INFO("mount", "settled", {"text", ls_v_str("what had been left open is settled")});
         mender->pause_ms = 0;
