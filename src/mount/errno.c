@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The table. A row without an object, or with one whose etag changed behind our back, is a broken file (EIO), not a
- * missing name: the name is there, `ls` shows it. Never ESTALE: the kernel would repeat the call by itself.
+ * missing name: the name is there, `ls` shows it. ESTALE is no class's: open.c and lookup.c answer it where the kernel
+ * shall look the name up again by itself.
  */
 #include "mount/errno.h"
 
