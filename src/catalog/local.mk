@@ -3,6 +3,23 @@ libls_catalog_la_SOURCES = \
 	src/catalog/arena.c src/catalog/arena.h \
 	src/catalog/backends.h \
 	src/catalog/catalog.c \
+	src/catalog/pg.c src/catalog/pg_impl.h \
+	src/catalog/pg_backup.c \
+	src/catalog/pg_change.c \
+	src/catalog/pg_claim.c \
+	src/catalog/pg_conn.c \
+	src/catalog/pg_folder.c \
+	src/catalog/pg_image.c \
+	src/catalog/pg_image_write.c \
+	src/catalog/pg_instance.c \
+	src/catalog/pg_journal.c \
+	src/catalog/pg_product.c \
+	src/catalog/pg_query.c \
+	src/catalog/pg_schema.c \
+	src/catalog/pg_side.c \
+	src/catalog/pg_sql.c src/catalog/pg_sql.h \
+	src/catalog/pg_tx.c \
+	src/catalog/pg_wire.c \
 	src/catalog/sqlite.c src/catalog/sqlite_impl.h \
 	src/catalog/sqlite_backup.c \
 	src/catalog/sqlite_change.c \

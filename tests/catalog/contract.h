@@ -27,6 +27,9 @@ struct backend {
     const char *name;
     /* Make an empty catalog in the folder dir, or open the one that is there. */
     struct ls_catalog *(*open)(const char *dir);
+    /* Remove what it has outside of dir; may be NULL. */
+    void (*drop)(const char *dir);
+    bool utf8_keys; /* image rows have keys of valid UTF-8 only */
 };
 
 struct fixture {
@@ -86,5 +89,7 @@ bool has_image(struct ls_catalog *cat, const char *key);
 /* Names that sort badly when '/' is taken for the lowest byte, case is folded or bytes are signed; in byte order. */
 extern const char *const hostile_keys[];
 extern const size_t n_hostile_keys;
+/* Those of them that the back end's image rows can have; returns how many. */
+size_t fit_keys(const struct backend *backend, const char *out[]);
 
 #endif

@@ -5,6 +5,8 @@
 #include <dirent.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+
 /* All names between '0' < 'a' and bytes around '/'. */
 const char *const hostile_keys[] = {
     "products/1/100 g/other-images/a.jpg",
@@ -39,6 +41,15 @@ const char *const hostile_keys[] = {
 };
 const size_t n_hostile_keys = sizeof hostile_keys / sizeof hostile_keys[0];
 
+size_t fit_keys(const struct backend *backend, const char *out[])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < n_hostile_keys; i++)
+        if (!backend->utf8_keys || ls_utf8_valid(hostile_keys[i], strlen(hostile_keys[i])))
+            out[n++] = hostile_keys[i];
+    return n;
+}
+
 int contract_setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
@@ -56,6 +67,8 @@ int contract_teardown(void **state)
 {
     struct fixture *f = *state;
     ls_catalog_close(f->cat);
+    if (f->backend->drop)
+        f->backend->drop(f->dir);
     DIR *dir = opendir(f->dir);
     for (struct dirent *entry; dir && (entry = readdir(dir));)
         if (entry->d_name[0] != '.')

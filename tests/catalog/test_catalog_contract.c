@@ -3,6 +3,7 @@
 #include "catalog/contract.h"
 
 #include "catalog/backends.h"
+#include "catalog/pg_fixture.h"
 
 static struct ls_catalog *open_sqlite(const char *dir)
 {
@@ -18,7 +19,20 @@ static struct ls_catalog *open_sqlite(const char *dir)
     return cat;
 }
 
-static const struct backend backends[] = {{"sqlite", open_sqlite}};
+static struct ls_catalog *open_pg(const char *dir)
+{
+    struct ls_err err = LS_ERR_INIT;
+    struct ls_catalog *cat;
+    struct ls_pg_opts opts = {.url = pg_url(dir), .create = true};
+    if (ls_catalog_pg_open(&opts, &cat, &err) != LS_OK) {
+        print_error("%s\n", err.text);
+        return NULL;
+    }
+    return cat;
+}
+
+static const struct backend backends[] = {{.name = "sqlite", .open = open_sqlite},
+                                          {.name = "postgresql", .open = open_pg, .drop = pg_drop, .utf8_keys = true}};
 
 static const struct contract *const contracts[] = {&contract_images, &contract_pages, &contract_products,
                                                    &contract_journal, &contract_side};
@@ -26,7 +40,12 @@ static const struct contract *const contracts[] = {&contract_images, &contract_p
 int main(void)
 {
     int failed = 0;
-    for (size_t b = 0; b < sizeof backends / sizeof backends[0]; b++)
+    size_t n_backends = sizeof backends / sizeof backends[0];
+    if (!pg_server()) {
+        print_message("PostgreSQL is left out: LOCKSTEP_TEST_PG_URL is not set\n");
+        n_backends = 1;
+    }
+    for (size_t b = 0; b < n_backends; b++)
         for (size_t c = 0; c < sizeof contracts / sizeof contracts[0]; c++) {
             char name[64];
             struct CMUnitTest *tests = calloc(contracts[c]->n, sizeof *tests);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The change feed: reading what the triggers of the schema wrote.
+ */
+#include "catalog/pg_impl.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum ls_rc ls_pg_change_last(struct ls_catalog *cat, int64_t *out_seq, struct ls_err *err)
+{
+    LS_AUTO(ls_pg_result) PGresult *res = NULL;
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_CHANGE_LAST);
+    enum ls_rc rc = ls_pg_read(cat, NULL, &q, &res, err);
+    *out_seq = rc == LS_OK && PQntuples(res) ? ls_pg_get_int(res, 0, 0) : 0;
+    return rc;
+}
+
+static enum ls_rc read_change(const PGresult *res, int row, struct ls_change *out, struct ls_arena *arena,
+                              struct ls_err *err)
+{
+    out->seq = ls_pg_get_int(res, row, 1);
+    enum ls_rc rc = ls_pg_get_fixed(res, row, 2, out->kind, sizeof out->kind, err);
+    if (rc == LS_OK)
+        rc = ls_pg_get_fixed(res, row, 3, out->action, sizeof out->action, err);
+    if (rc == LS_OK)
+        rc = ls_pg_get_text(res, row, 4, arena, &out->key, err);
+    if (rc == LS_OK)
+        rc = ls_pg_get_shared(res, row, 5, arena, out->key, &out->new_key, err);
+    if (rc == LS_OK)
+        rc = ls_pg_get_fixed(res, row, 6, out->writer, sizeof out->writer, err);
+    return rc;
+}
+
+enum ls_rc ls_pg_change_page(struct ls_catalog *cat, int64_t after, unsigned limit, struct ls_change_page *out,
+                             struct ls_err *err)
+{
+    LS_AUTO(ls_pg_result) PGresult *res = NULL;
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_CHANGE_PAGE);
+    *out = (struct ls_change_page){0};
+    ls_pg_int(&q, after);
+    ls_pg_int(&q, limit);
+    enum ls_rc rc = ls_pg_read(cat, NULL, &q, &res, err);
+    if (rc != LS_OK)
+        return rc;
+    int n = PQntuples(res);
+    int64_t floor = n ? ls_pg_get_int(res, 0, 0) : 0;
+    if (after < floor)
+        return ls_err_set(err, LS_NOT_FOUND,
+                          "catalog %s: the changes from %" PRId64 " to %" PRId64 " are not kept any more",
+                          ls_pg_of(cat)->label, after + 1, floor);
+    out->memory = ls_arena_new();
+    out->items = calloc(n ? (size_t)n : 1, sizeof *out->items);
+    if (!out->memory || !out->items)
+        rc = ls_err_nomem(err);
+    for (int i = 0; rc == LS_OK && i < n && !PQgetisnull(res, i, 1); i++)
+        rc = read_change(res, i, &out->items[out->n++], out->memory, err);
+    if (rc != LS_OK)
+        ls_change_page_dispose(out);
+    return rc;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Instances: the row of each running process and the question whether one lives.
+ *
+ * A connection that does nothing else holds a session advisory lock on the instance's number; the server drops it when
+ * the process or its host is gone. The lock is taken before the row can be seen, so a row without a held lock is a dead
+ * process. When that connection is lost the lock is taken again before the next transaction; whatever others took over
+ * meanwhile stays theirs, because commit and close of an intent name its owner.
+ */
+#include "catalog/pg_impl.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+
+/* How long the server may need to notice that a process of this host is gone. */
+#define GONE_MS 5000
+#define GONE_PAUSE_MS 10
+#define HOLD_PAUSE_MS 100
+
+static void own_host(char out[128])
+{
+    memset(out, 0, 128);
+    (void)gethostname(out, 127); /* a name that is too long is cut */
+}
+
+/* id, kind, host, pid, start */
+static void bind_row(struct ls_pg_query *q, const struct ls_pg *cat, const char *id, const char *host)
+{
+    ls_pg_text(q, id);
+    ls_pg_prose(q, cat->kind);
+    ls_pg_prose(q, host);
+    ls_pg_int(q, getpid());
+    ls_pg_int(q, cat->started_ns);
+}
+
+/* Take the lock of a number on the liveness connection. LS_BUSY: somebody has it, perhaps our own lost connection. */
+static enum ls_rc take_lock(struct ls_pg_conn *conn, int64_t number, struct ls_err *err)
+{
+    LS_AUTO(ls_pg_result) PGresult *res = NULL;
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_INSTANCE_LOCK);
+    ls_pg_int(&q, number);
+    enum ls_rc rc = ls_pg_send(conn, &q, err);
+    if (rc == LS_OK)
+        rc = ls_pg_flush(conn, &res, 1, NULL, err);
+    if (rc == LS_OK && ls_pg_get_int(res, 0, 0) == 0)
+        return ls_err_set(err, LS_BUSY, "catalog %s: the liveness lock of this process is held by another session",
+                          conn->cat->label);
+    return rc;
+}
+
+static enum ls_rc insert_again(struct ls_pg *cat, struct ls_err *err)
+{
+    char host[128];
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_INSTANCE_AGAIN);
+    own_host(host);
+    bind_row(&q, cat, cat->id, host);
+    ls_pg_int(&q, cat->number);
+    enum ls_rc rc = ls_pg_send(cat->live, &q, err);
+    return rc == LS_OK ? ls_pg_flush(cat->live, NULL, 0, NULL, err) : rc;
+}
+
+enum ls_rc ls_pg_instance_hold(struct ls_pg *cat, int64_t deadline_ms, struct ls_err *err)
+{
+    if (!atomic_load(&cat->has_instance) || (cat->live && !ls_pg_conn_lost(cat->live)))
+        return LS_OK;
+    ls_pg_conn_close(LS_STEAL(cat->live));
+    enum ls_rc rc = ls_pg_conn_open(cat, deadline_ms, &cat->live, err);
+    while (rc == LS_OK && (rc = take_lock(cat->live, cat->number, err)) == LS_BUSY &&
+           ls_monotonic_ms() + HOLD_PAUSE_MS < deadline_ms) {
+        ls_sleep_ms(HOLD_PAUSE_MS);
+        rc = LS_OK;
+    }
+    if (rc == LS_OK)
+        rc = insert_again(cat, err);
+    if (rc != LS_OK) {
+        ls_pg_conn_close(LS_STEAL(cat->live));
+        return rc;
+    }
+    LS_LOG_INFO("catalog", "instance-again", {"instance", ls_v_str(cat->id)});
+    return LS_OK;
+}
+
+static enum ls_rc forget_dead(struct ls_tx *tx, struct ls_err *err)
+{
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_INSTANCE_FORGET_DEAD);
+    return ls_pg_run(tx, &q, NULL, NULL, err);
+}
+
+static enum ls_rc insert_row(struct ls_tx *tx, const char *id, int64_t *out_number, struct ls_err *err)
+{
+    char host[128];
+    LS_AUTO(ls_pg_result) PGresult *res = NULL;
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_INSTANCE_INSERT);
+    own_host(host);
+    bind_row(&q, ls_pg_of(tx->cat), id, host);
+    enum ls_rc rc = ls_pg_run(tx, &q, NULL, &res, err);
+    if (rc == LS_OK)
+        *out_number = ls_pg_get_int(res, 0, 0);
+    return rc;
+}
+
+enum ls_rc ls_pg_instance_start(struct ls_catalog *base, const char *kind, char out_id[LS_INTENT_ID_LEN],
+                                struct ls_err *err)
+{
+    struct ls_pg *cat = ls_pg_of(base);
+    struct ls_tx *begun;
+    char id[LS_INTENT_ID_LEN];
+    enum ls_rc rc = ls_pg_begin(base, &begun, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_pg_tx) struct ls_tx *tx = begun;
+    if (atomic_load(&cat->has_instance))
+        return ls_err_set(err, LS_INVALID, "catalog %s: the instance of this catalog was started before", cat->label);
+    ls_id_new(id);
+    snprintf(cat->kind, sizeof cat->kind, "%s", kind);
+    cat->started_ns = ls_now_ns();
+    rc = forget_dead(tx, err);
+    if (rc == LS_OK)
+        rc = insert_row(tx, id, &cat->number, err);
+    if (rc == LS_OK)
+        rc = ls_pg_conn_open(cat, ls_monotonic_ms() + cat->busy_timeout_ms, &cat->live, err);
+    if (rc == LS_OK)
+        rc = take_lock(cat->live, cat->number, err);
+    if (rc == LS_OK) {
+        /* Before the commit, because that gives the writer to others. */
+        memcpy(cat->id, id, sizeof cat->id);
+        atomic_store(&cat->has_instance, true);
+        rc = ls_pg_commit(LS_STEAL(tx), err);
+    }
+    if (rc != LS_OK) {
+        atomic_store(&cat->has_instance, false);
+        ls_pg_conn_close(LS_STEAL(cat->live));
+        return rc;
+    }
+    memcpy(out_id, id, sizeof id);
+    return LS_OK;
+}
+
+void ls_pg_instance_end(struct ls_pg *cat)
+{
+    struct ls_tx *begun;
+    /* A server that is away is not waited for: the next process that starts forgets the row. */
+    if (!atomic_load(&cat->has_instance) || !cat->writer || ls_pg_conn_lost(cat->writer) || !cat->live ||
+        ls_pg_conn_lost(cat->live) || ls_pg_begin(&cat->base, &begun, NULL) != LS_OK)
+        return;
+    LS_AUTO(ls_pg_tx) struct ls_tx *tx = begun;
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_INSTANCE_DELETE_IDLE);
+    ls_pg_text(&q, cat->id);
+    if (ls_pg_run(tx, &q, NULL, NULL, NULL) == LS_OK)
+        (void)!ls_pg_commit(LS_STEAL(tx), NULL);
+}
+
+/* A process of this host that does not run any more? Its session may still be there for a moment. */
+static bool is_gone_here(const char *host, int64_t pid)
+{
+    char own[128];
+    own_host(own);
+    return strcmp(host, own) == 0 && pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
+enum ls_rc ls_pg_instance_alive(struct ls_catalog *base, const char *id, bool *out_alive, struct ls_err *err)
+{
+    int64_t until_ms = ls_monotonic_ms() + GONE_MS;
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_INSTANCE_GET);
+    ls_pg_text(&q, id);
+    for (;;) {
+        char host[128];
+        LS_AUTO(ls_pg_result) PGresult *res = NULL;
+        *out_alive = false;
+        enum ls_rc rc = ls_pg_read(base, NULL, &q, &res, err);
+        if (rc != LS_OK || PQntuples(res) == 0)
+            return rc;
+        *out_alive = ls_pg_get_int(res, 0, 2) != 0;
+        rc = ls_pg_get_fixed(res, 0, 0, host, sizeof host, err);
+        if (rc != LS_OK || !*out_alive || !is_gone_here(host, ls_pg_get_int(res, 0, 1)) ||
+            ls_monotonic_ms() >= until_ms)
+            return rc;
+        ls_sleep_ms(GONE_PAUSE_MS);
+    }
+}
+
+enum ls_rc ls_pg_instance_list(struct ls_catalog *base, struct ls_instance_page *out, struct ls_err *err)
+{
+    LS_AUTO(ls_pg_result) PGresult *res = NULL;
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_INSTANCE_LIST);
+    *out = (struct ls_instance_page){0};
+    enum ls_rc rc = ls_pg_read(base, NULL, &q, &res, err);
+    int n = rc == LS_OK ? PQntuples(res) : 0;
+    if (rc == LS_OK)
+        rc = ls_pg_reserve((void **)&out->items, (size_t)n, sizeof *out->items, err);
+    for (int i = 0; rc == LS_OK && i < n; i++) {
+        struct ls_instance *item = &out->items[out->n++];
+        rc = ls_pg_get_fixed(res, i, 0, item->id, sizeof item->id, err);
+        if (rc == LS_OK)
+            rc = ls_pg_get_fixed(res, i, 1, item->kind, sizeof item->kind, err);
+        if (rc == LS_OK)
+            rc = ls_pg_get_fixed(res, i, 2, item->host, sizeof item->host, err);
+        item->pid = ls_pg_get_int(res, i, 3);
+        item->started_ns = ls_pg_get_int(res, i, 4);
+        item->alive = ls_pg_get_int(res, i, 5) != 0;
+    }
+    if (rc != LS_OK)
+        ls_instance_page_dispose(out);
+    return rc;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Product and variant rows. A product's id is its name in the path; a variant's is a number.
+ */
+#include "catalog/pg_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+/* ---- products ---- */
+
+enum ls_rc ls_pg_names(const PGresult *res, struct ls_name_page *out, struct ls_err *err)
+{
+    int n = PQntuples(res);
+    enum ls_rc rc = LS_OK;
+    *out = (struct ls_name_page){calloc(n ? (size_t)n : 1, sizeof *out->names), 0, ls_arena_new()};
+    if (!out->names || !out->memory)
+        rc = ls_err_nomem(err);
+    for (int i = 0; rc == LS_OK && i < n; i++) {
+        const char *name = NULL;
+        rc = ls_pg_get_text(res, i, 0, out->memory, &name, err);
+        if (rc == LS_OK)
+            out->names[out->n++] = (char *)(uintptr_t)name;
+    }
+    if (rc != LS_OK)
+        ls_name_page_dispose(out);
+    return rc;
+}
+
+enum ls_rc ls_pg_product_page(struct ls_catalog *cat, struct ls_tx *tx, const char *after, unsigned limit,
+                              struct ls_name_page *out, struct ls_err *err)
+{
+    LS_AUTO(ls_pg_result) PGresult *res = NULL;
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_PRODUCT_PAGE);
+    *out = (struct ls_name_page){0};
+    ls_pg_text(&q, after ? after : "");
+    ls_pg_int(&q, limit);
+    enum ls_rc rc = ls_pg_read(cat, tx, &q, &res, err);
+    return rc == LS_OK ? ls_pg_names(res, out, err) : rc;
+}
+
+enum ls_rc ls_pg_product_exists(struct ls_catalog *cat, struct ls_tx *tx, const char *product, bool *out_exists,
+                                struct ls_err *err)
+{
+    LS_AUTO(ls_pg_result) PGresult *res = NULL;
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_PRODUCT_EXISTS);
+    ls_pg_text(&q, product);
+    enum ls_rc rc = ls_pg_read(cat, tx, &q, &res, err);
+    *out_exists = rc == LS_OK && PQntuples(res) > 0;
+    return rc;
+}
+
+static enum ls_rc explain_product(enum ls_rc rc, const char *product, struct ls_err *err)
+{
+    if (rc == LS_EXISTS)
+        return ls_err_set(err, rc, "catalog: there is a product %s already", product);
+    if (rc == LS_INVALID)
+        return ls_err_set(err, rc, "catalog: \"%.300s\" is no product's name: 1 to 255 bytes of UTF-8", product);
+    return rc;
+}
+
+enum ls_rc ls_pg_product_add(struct ls_tx *tx, const char *product, struct ls_err *err)
+{
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_PRODUCT_INSERT);
+    ls_pg_text(&q, product);
+    ls_pg_time(&q, ls_now_ns());
+    return explain_product(ls_pg_run(tx, &q, NULL, NULL, err), product, err);
+}
+
+enum ls_rc ls_pg_product_remove(struct ls_tx *tx, const char *product, struct ls_err *err)
+{
+    int changes = 0;
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_PRODUCT_DELETE);
+    ls_pg_text(&q, product);
+    enum ls_rc rc = ls_pg_run(tx, &q, &changes, NULL, err);
+    if (rc == LS_NOT_FOUND)
+        return ls_err_set(err, LS_NOT_EMPTY, "catalog: product %s still has variants or images", product);
+    if (rc == LS_OK && changes == 0)
+        return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no product %s", product);
+    return rc;
+}
+
+enum ls_rc ls_pg_product_rename(struct ls_tx *tx, const char *from, const char *to, struct ls_err *err)
+{
+    int changes = 0;
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_PRODUCT_RENAME);
+    ls_pg_text(&q, to);
+    ls_pg_text(&q, from);
+    enum ls_rc rc = explain_product(ls_pg_run(tx, &q, &changes, NULL, err), to, err);
+    if (rc == LS_OK && changes == 0)
+        return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no product %s", from);
+    return rc;
+}
+
+/* ---- variants ---- */
+
+static enum ls_rc read_variant(const PGresult *res, int row, struct ls_variant *out, struct ls_err *err)
+{
+    memset(out, 0, sizeof *out);
+    enum ls_rc rc = ls_pg_get_fixed(res, row, 0, out->id, sizeof out->id, err);
+    if (rc == LS_OK)
+        rc = ls_pg_get_fixed(res, row, 1, out->product, sizeof out->product, err);
+    if (rc == LS_OK)
+        rc = ls_pg_get_fixed(res, row, 2, out->weight, sizeof out->weight, err);
+    out->is_active = ls_pg_get_int(res, row, 3) != 0;
+    out->created_ns = ls_pg_get_time(res, row, 4);
+    out->updated_ns = ls_pg_get_time(res, row, 5);
+    return rc;
+}
+
+enum ls_rc ls_pg_variant_list(struct ls_catalog *cat, struct ls_tx *tx, const char *product,
+                              struct ls_variant_page *out, struct ls_err *err)
+{
+    LS_AUTO(ls_pg_result) PGresult *res = NULL;
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_VARIANT_LIST);
+    *out = (struct ls_variant_page){0};
+    ls_pg_text(&q, product);
+    enum ls_rc rc = ls_pg_read(cat, tx, &q, &res, err);
+    int n = rc == LS_OK ? PQntuples(res) : 0;
+    if (rc == LS_OK)
+        rc = ls_pg_reserve((void **)&out->items, (size_t)n, sizeof *out->items, err);
+    for (int i = 0; rc == LS_OK && i < n; i++)
+        rc = read_variant(res, i, &out->items[out->n++], err);
+    if (rc != LS_OK)
+        ls_variant_page_dispose(out);
+    return rc;
+}
+
+enum ls_rc ls_pg_variant_get(struct ls_catalog *cat, struct ls_tx *tx, const char *product, const char *weight,
+                             struct ls_variant *out, struct ls_err *err)
+{
+    LS_AUTO(ls_pg_result) PGresult *res = NULL;
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_VARIANT_GET);
+    ls_pg_text(&q, product);
+    ls_pg_text(&q, weight);
+    enum ls_rc rc = ls_pg_read(cat, tx, &q, &res, err);
+    if (rc == LS_OK && PQntuples(res) == 0)
+        return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no variant %s/%s", product, weight);
+    return rc == LS_OK ? read_variant(res, 0, out, err) : rc;
+}
+
+/* Explain what the constraints mean for a variant row. */
+static enum ls_rc explain(enum ls_rc rc, const char *product, const char *weight, struct ls_err *err)
+{
+    if (rc == LS_EXISTS)
+        return ls_err_set(err, rc, "catalog: there is a variant %s/%s already", product, weight);
+    if (rc == LS_NOT_FOUND)
+        return ls_err_set(err, rc, "catalog: variant %s/%s: there is no product %s", product, weight, product);
+    if (rc == LS_INVALID)
+        return ls_err_set(err, rc, "catalog: \"%.300s\" is no weight: 1 to 255 bytes of UTF-8", weight);
+    return rc;
+}
+
+enum ls_rc ls_pg_variant_add(struct ls_tx *tx, const char *product, const char *weight, struct ls_variant *out,
+                             struct ls_err *err)
+{
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_VARIANT_INSERT);
+    ls_pg_text(&q, product);
+    ls_pg_text(&q, weight);
+    ls_pg_time(&q, ls_now_ns());
+    enum ls_rc rc = ls_pg_run(tx, &q, NULL, NULL, err);
+    if (rc != LS_OK)
+        return explain(rc, product, weight, err);
+    return out ? ls_pg_variant_get(tx->cat, tx, product, weight, out, err) : LS_OK;
+}
+
+static enum ls_rc no_variant(const char *id, struct ls_err *err)
+{
+    return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no variant with the id \"%s\"", id);
+}
+
+enum ls_rc ls_pg_variant_set(struct ls_tx *tx, const struct ls_variant *variant, struct ls_err *err)
+{
+    int64_t id;
+    int changes = 0;
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_VARIANT_UPDATE);
+    if (!ls_pg_id_parse(variant->id, &id))
+        return no_variant(variant->id, err);
+    ls_pg_text(&q, variant->product);
+    ls_pg_text(&q, variant->weight);
+    ls_pg_int(&q, variant->is_active);
+    ls_pg_time(&q, ls_now_ns());
+    ls_pg_int(&q, id);
+    enum ls_rc rc = ls_pg_run(tx, &q, &changes, NULL, err);
+    if (rc == LS_OK && changes == 0)
+        return no_variant(variant->id, err);
+    return rc == LS_OK ? LS_OK : explain(rc, variant->product, variant->weight, err);
+}
+
+enum ls_rc ls_pg_variant_remove(struct ls_tx *tx, const char *variant_id, struct ls_err *err)
+{
+    int64_t id;
+    int changes = 0;
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_VARIANT_DELETE);
+    if (!ls_pg_id_parse(variant_id, &id))
+        return no_variant(variant_id, err);
+    ls_pg_int(&q, id);
+    enum ls_rc rc = ls_pg_run(tx, &q, &changes, NULL, err);
+    if (rc == LS_NOT_FOUND)
+        return ls_err_set(err, LS_NOT_EMPTY, "catalog: variant %s still has images", variant_id);
+    if (rc == LS_OK && changes == 0)
+        return no_variant(variant_id, err);
+    return rc;
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The statements. Parameters are numbered by use: ls_pg_text, ls_pg_bytes and ls_pg_int bind them in order.
+ *
+ * Keys of image rows are text COLLATE "C"; all other keys and paths are bytea, because they may be no UTF-8 (see
+ * pg_schema.c). Whatever runs on tables that grow walks an index in its own order.
+ */
+#include "catalog/pg_sql.h"
+
+/* Columns as read_row in pg_image.c reads them. */
+#define IMAGE_SELECT                                                                                                   \
+    "SELECT i.file_name, i.product_id, i.variant_weight, i.image_type, i.image_url, i.variant_id::text, "              \
+    "i.created_at, i.updated_at, v.product_id, v.weight, o.size, o.etag, o.mtime_ns, o.mode, o.uid, o.gid, "           \
+    "o.content_type FROM product_image i LEFT JOIN lockstep.lockstep_object o ON o.key = i.file_name "                 \
+    "LEFT JOIN product_variant v ON v.id = i.variant_id "
+
+#define VARIANT_COLUMNS "id::text, product_id, weight, is_active, created_at, updated_at"
+#define INTENT_SELECT "SELECT id, instance, op, state, created_ns, args FROM lockstep.lockstep_intent "
+#define SCAN_COLUMNS                                                                                                   \
+    "started_ns, ended_ns, complete, scope, images, synced, orphaned, missing, stale, moved, misfiled, misplaced, "    \
+    "pending, errors"
+#define SCAN_VALUES "$1, $2, $3::bigint <> 0, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14"
+
+/* The recorded etag is what the writer expects; NULL expects nothing. */
+#define ETAG_IS(key, expected)                                                                                         \
+    "(" expected "::text IS NULL OR " expected "::text = coalesce((SELECT o.etag FROM lockstep.lockstep_object o "     \
+    "WHERE o.key = " key "), ''))"
+
+/* An instance is alive while a session holds its lock. */
+#define IS_ALIVE(number)                                                                                               \
+    "EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory' AND l.classid = " LS_PG_LOCK_CLASS      \
+    " AND l.objid = (" number ")::oid AND l.objsubid = 2 AND l.granted AND l.database = "                              \
+    "(SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database()))"
+
+#define IS_IDLE "NOT EXISTS (SELECT 1 FROM lockstep.lockstep_intent t WHERE t.instance = n.id)"
+
+#define HAS_PREFIX(key, prefix) "substr(" key ", 1, length(" prefix "::bytea)) = " prefix "::bytea "
+
+/* What wants ($1 paths, $2 whether a subtree) overlaps of the claims: the same path, a subtree that holds it, or one
+ * that it holds. */
+#define OVERLAPS                                                                                                       \
+    "WITH w AS MATERIALIZED (SELECT path, subtree, n FROM unnest($1::bytea[], $2::boolean[]) WITH ORDINALITY "         \
+    "AS u (path, subtree, n)), hits AS ("                                                                              \
+    "SELECT w.n, c.intent FROM w JOIN lockstep.lockstep_claim c ON c.path = w.path "                                   \
+    "UNION ALL SELECT w.n, c.intent FROM lockstep.lockstep_claim c JOIN w ON substr(w.path, 1, length(c.path)) = "     \
+    "c.path WHERE c.subtree "                                                                                          \
+    "UNION ALL SELECT w.n, c.intent FROM w JOIN lockstep.lockstep_claim c ON substr(c.path, 1, length(w.path)) = "     \
+    "w.path WHERE w.subtree) "
+
+const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
+    [LS_PG_BEGIN] = {"begin a transaction", "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", true},
+    [LS_PG_WRITER_LOCK] = {"wait for other writers", "SELECT pg_catalog.pg_advisory_xact_lock(" LS_PG_LOCK_WRITER ")",
+                           true},
+    [LS_PG_WRITER_SET] = {"name the writer", "SELECT pg_catalog.set_config('lockstep.writer', $1, true)", false},
+    [LS_PG_COMMIT] = {"commit", "COMMIT", true},
+    [LS_PG_ROLLBACK] = {"roll back", "ROLLBACK", true},
+    [LS_PG_SAVEPOINT] = {"set a savepoint", "SAVEPOINT lockstep_step", true},
+    [LS_PG_SAVEPOINT_KEEP] = {"release a savepoint", "RELEASE SAVEPOINT lockstep_step", true},
+    [LS_PG_SAVEPOINT_BACK] = {"go back to a savepoint", "ROLLBACK TO SAVEPOINT lockstep_step", true},
+
+    /* ---- images ---- */
+    [LS_PG_IMAGES_GET] = {"read image rows",
+                          IMAGE_SELECT "WHERE i.file_name = ANY ($1::text[]) ORDER BY i.file_name", false},
+    [LS_PG_IMAGE_PAGE] = {"read image rows", IMAGE_SELECT "WHERE i.file_name > $1 ORDER BY i.file_name LIMIT $2",
+                          false},
+    [LS_PG_IMAGE_RANGE] = {"read image rows",
+                           IMAGE_SELECT "WHERE i.file_name > $1 AND i.file_name < $2 ORDER BY i.file_name LIMIT $3",
+                           false},
+    /* Bounds that are no UTF-8: rare, so it may read the whole table. */
+    [LS_PG_IMAGE_RANGE_BYTES] = {"read image rows", IMAGE_SELECT
+                                 "WHERE convert_to(i.file_name, 'UTF8') > $1 AND ($2::bytea IS NULL OR "
+                                 "convert_to(i.file_name, 'UTF8') < $2) ORDER BY i.file_name LIMIT $3",
+                                 false},
+    [LS_PG_VARIANT_IMAGES] = {"read a variant's image rows", IMAGE_SELECT
+                              "WHERE i.variant_id = $1 AND i.file_name > $2 ORDER BY i.file_name LIMIT $3",
+                              false},
+    [LS_PG_IMAGE_COUNT] = {"count image rows",
+                           "SELECT (SELECT count(*) FROM product_image WHERE file_name > $1 AND ($2::text IS NULL OR "
+                           "file_name < $2)), (SELECT coalesce(sum(size), 0)::bigint FROM lockstep.lockstep_object "
+                           "WHERE key > $1 AND ($2::text IS NULL OR key < $2))",
+                           false},
+    [LS_PG_IMAGE_ESTIMATE] = {"estimate the number of image rows",
+                              "SELECT greatest(reltuples, 0)::bigint FROM pg_catalog.pg_class "
+                              "WHERE oid = 'product_image'::regclass",
+                              false},
+    /* $1 ranges, $2 percent of the table's pages: the first key of each range but the first. */
+    [LS_PG_IMAGE_SPLITS] = {"cut the image rows into ranges",
+                            "WITH s AS MATERIALIZED (SELECT file_name FROM product_image TABLESAMPLE SYSTEM (($2::bigint)::real) "
+                            "REPEATABLE (1)), c AS (SELECT count(*) AS n FROM s), r AS (SELECT file_name, "
+                            "row_number() OVER (ORDER BY file_name) - 1 AS at FROM s) SELECT file_name FROM r, c "
+                            "WHERE at > 0 AND at * $1::bigint / c.n <> (at - 1) * $1::bigint / c.n ORDER BY file_name",
+                            false},
+    [LS_PG_IMAGE_ETAG] = {"read an image row",
+                          "SELECT coalesce(o.etag, ''), o.key IS NOT NULL FROM product_image i "
+                          "LEFT JOIN lockstep.lockstep_object o ON o.key = i.file_name WHERE i.file_name = $1",
+                          false},
+    [LS_PG_IMAGE_INSERT] = {"insert an image row",
+                            "INSERT INTO product_image (file_name, product_id, variant_id, variant_weight, image_type, "
+                            "image_url, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                            false},
+    [LS_PG_IMAGE_UPDATE] = {"change an image row",
+                            "UPDATE product_image SET file_name = $1, product_id = $2, variant_id = $3, "
+                            "variant_weight = $4, image_type = $5, image_url = $6, updated_at = $7 "
+                            "WHERE file_name = $8 AND " ETAG_IS("$8", "$9"),
+                            false},
+    [LS_PG_IMAGE_DELETE] = {"delete an image row",
+                            "DELETE FROM product_image WHERE file_name = $1 AND " ETAG_IS("$1", "$2"), false},
+    /* NULL keeps what is there. The row itself is touched as well: the change feed watches image rows. */
+    [LS_PG_IMAGE_ATTR] = {"record attributes",
+                          "WITH o AS (UPDATE lockstep.lockstep_object SET mode = coalesce($1, mode), "
+                          "uid = coalesce($2, uid), gid = coalesce($3, gid), mtime_ns = coalesce($4, mtime_ns) "
+                          "WHERE key = $5 RETURNING key) UPDATE product_image SET updated_at = $6 FROM o "
+                          "WHERE file_name = o.key",
+                          false},
+    [LS_PG_OBJECT_PUT] = {"record an object",
+                          "INSERT INTO lockstep.lockstep_object (key, size, etag, mtime_ns, mode, uid, gid, "
+                          "content_type) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (key) DO UPDATE SET "
+                          "size = excluded.size, etag = excluded.etag, mtime_ns = excluded.mtime_ns, "
+                          "mode = excluded.mode, uid = excluded.uid, gid = excluded.gid, "
+                          "content_type = excluded.content_type",
+                          false},
+    [LS_PG_OBJECT_DELETE] = {"forget an object", "DELETE FROM lockstep.lockstep_object WHERE key = $1", false},
+
+    /* ---- products and variants ---- */
+    [LS_PG_PRODUCT_PAGE] = {"read products", "SELECT id FROM product WHERE id > $1 ORDER BY id LIMIT $2", false},
+    [LS_PG_PRODUCT_EXISTS] = {"look for a product", "SELECT 1 FROM product WHERE id = $1", false},
+    [LS_PG_PRODUCT_INSERT] = {"insert a product", "INSERT INTO product (id, created_at) VALUES ($1, $2)", false},
+    [LS_PG_PRODUCT_DELETE] = {"delete a product", "DELETE FROM product WHERE id = $1", false},
+    [LS_PG_PRODUCT_RENAME] = {"rename a product", "UPDATE product SET id = $1 WHERE id = $2", false},
+    [LS_PG_VARIANT_LIST] = {"read variants",
+                            "SELECT " VARIANT_COLUMNS " FROM product_variant WHERE product_id = $1 ORDER BY weight",
+                            false},
+    [LS_PG_VARIANT_GET] = {"read a variant",
+                           "SELECT " VARIANT_COLUMNS " FROM product_variant WHERE product_id = $1 AND weight = $2",
+                           false},
+    [LS_PG_VARIANT_INSERT] = {"insert a variant",
+                              "INSERT INTO product_variant (product_id, weight, is_active, created_at, updated_at) "
+                              "VALUES ($1, $2, true, $3, $3)",
+                              false},
+    [LS_PG_VARIANT_UPDATE] = {"change a variant",
+                              "UPDATE product_variant SET product_id = $1, weight = $2, is_active = $3::bigint <> 0, "
+                              "updated_at = $4 WHERE id = $5",
+                              false},
+    [LS_PG_VARIANT_DELETE] = {"delete a variant", "DELETE FROM product_variant WHERE id = $1", false},
+
+    /* ---- folders ---- */
+    [LS_PG_FOLDER_GET] = {"read a folder's attributes",
+                          "SELECT path, mode, uid, gid, mtime_ns FROM lockstep.lockstep_folder WHERE path = $1", false},
+    [LS_PG_FOLDER_CHILDREN] = {"read folders",
+                               "SELECT path, mode, uid, gid, mtime_ns FROM lockstep.lockstep_folder "
+                               "WHERE parent = $1 ORDER BY path",
+                               false},
+    [LS_PG_FOLDER_PUT] = {"record a folder's attributes",
+                          "INSERT INTO lockstep.lockstep_folder (path, parent, mode, uid, gid, mtime_ns) "
+                          "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (path) DO UPDATE SET mode = excluded.mode, "
+                          "uid = excluded.uid, gid = excluded.gid, mtime_ns = excluded.mtime_ns",
+                          false},
+    /* $2, $3: the range of what lies below; NULL = only the path itself. */
+    [LS_PG_FOLDER_DELETE] = {"forget folders",
+                             "DELETE FROM lockstep.lockstep_folder WHERE path = $1 OR (path >= $2 AND path < $3)",
+                             false},
+    /* Room for what $1 and the range $2, $3 below it bring to $4. */
+    [LS_PG_FOLDER_CLEAR] = {"move folders",
+                            "DELETE FROM lockstep.lockstep_folder t USING lockstep.lockstep_folder f "
+                            "WHERE (f.path = $1 OR (f.path >= $2 AND f.path < $3)) "
+                            "AND t.path = $4::bytea || substr(f.path, length($1::bytea) + 1) AND t.path <> f.path",
+                            false},
+    [LS_PG_FOLDER_MOVE] = {"move folders",
+                           "UPDATE lockstep.lockstep_folder SET path = $4::bytea || substr(path, length($1::bytea) + "
+                           "1), parent = CASE WHEN path = $1 THEN $5::bytea ELSE $4::bytea || substr(parent, "
+                           "length($1::bytea) + 1) END WHERE path = $1 OR (path >= $2 AND path < $3)",
+                           false},
+
+    /* ---- the change feed ---- */
+    [LS_PG_CHANGE_LAST] = {"read the newest change number",
+                           "SELECT greatest((SELECT max(seq) FROM lockstep.lockstep_change), (SELECT value::bigint "
+                           "FROM lockstep.lockstep_meta WHERE name = 'change_floor'))",
+                           false},
+    /* The first column is the number up to which lines may be gone; without changes that row stands alone. */
+    [LS_PG_CHANGE_PAGE] = {"read changes",
+                           "SELECT m.value::bigint, c.seq, c.kind, c.action, c.key, c.new_key, c.writer "
+                           "FROM lockstep.lockstep_meta m LEFT JOIN LATERAL (SELECT * FROM lockstep.lockstep_change "
+                           "WHERE seq > $1 ORDER BY seq LIMIT $2) c ON true WHERE m.name = 'change_floor' "
+                           "ORDER BY c.seq",
+                           false},
+
+    /* ---- the journal ---- */
+    [LS_PG_INTENT_INSERT] = {"write an intent",
+                             "INSERT INTO lockstep.lockstep_intent (id, instance, op, state, created_ns, args) "
+                             "VALUES ($1, $2, $3, $4, $5, $6)",
+                             false},
+    [LS_PG_INTENT_COMMIT] = {"commit an intent",
+                             "UPDATE lockstep.lockstep_intent SET state = 'committed' "
+                             "WHERE id = $1 AND instance = $2 AND state = 'open'",
+                             false},
+    [LS_PG_INTENT_TAKE] = {"take over an intent",
+                           "UPDATE lockstep.lockstep_intent SET instance = $1 WHERE id = $2 AND instance = $3", false},
+    [LS_PG_INTENT_DELETE] = {"close an intent",
+                             "DELETE FROM lockstep.lockstep_intent WHERE id = $1 AND instance = $2", false},
+    [LS_PG_INTENT_GET] = {"read an intent", INTENT_SELECT "WHERE id = $1", false},
+    [LS_PG_INTENT_LIST] = {"read the open intents", INTENT_SELECT "ORDER BY id", false},
+    [LS_PG_ITEM_INSERT] = {"write an intent's item",
+                           "INSERT INTO lockstep.lockstep_intent_item (intent, seq, action, key, dest, old_etag, "
+                           "new_etag, dest_etag, size, row, done) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
+                           "$11)",
+                           false},
+    [LS_PG_ITEM_SET] = {"mark an intent's item",
+                        "UPDATE lockstep.lockstep_intent_item SET new_etag = $1, dest_etag = $2, done = $3 "
+                        "WHERE intent = $4 AND seq = $5",
+                        false},
+    [LS_PG_ITEM_PAGE] = {"read an intent's items",
+                         "SELECT seq, action, key, dest, old_etag, new_etag, dest_etag, size, row, done "
+                         "FROM lockstep.lockstep_intent_item WHERE intent = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+                         false},
+    [LS_PG_CLAIM_INSERT] = {"claim a path",
+                            "INSERT INTO lockstep.lockstep_claim (path, subtree, intent) VALUES ($1, $2::bigint <> 0, "
+                            "$3) ON CONFLICT DO NOTHING",
+                            false},
+    [LS_PG_CLAIM_OVERLAP] = {"look for claims",
+                             OVERLAPS "SELECT h.n, t.id, t.op, t.instance FROM hits h "
+                                      "JOIN lockstep.lockstep_intent t ON t.id = h.intent ORDER BY h.n LIMIT 1",
+                             false},
+    [LS_PG_CLAIM_COVER] = {"look for claims", OVERLAPS "SELECT DISTINCT n FROM hits", false},
+
+    /* ---- instances ---- */
+    [LS_PG_INSTANCE_INSERT] = {"register this process",
+                               "INSERT INTO lockstep.lockstep_instance (id, kind, host, pid, started_ns) "
+                               "VALUES ($1, $2, $3, $4, $5) RETURNING number",
+                               false},
+    /* After a lost connection: the row may have been forgotten meanwhile. */
+    [LS_PG_INSTANCE_AGAIN] = {"register this process again",
+                              "INSERT INTO lockstep.lockstep_instance (number, id, kind, host, pid, started_ns) "
+                              "OVERRIDING SYSTEM VALUE VALUES ($6::bigint::integer, $1, $2, $3, $4, $5) "
+                              "ON CONFLICT DO NOTHING",
+                              false},
+    [LS_PG_INSTANCE_LOCK] = {"take the liveness lock",
+                             "SELECT pg_catalog.pg_try_advisory_lock(" LS_PG_LOCK_CLASS ", $1::bigint::integer)",
+                             false},
+    [LS_PG_INSTANCE_GET] = {"look for an instance",
+                            "SELECT n.host, n.pid, " IS_ALIVE("n.number") " FROM lockstep.lockstep_instance n "
+                                                                          "WHERE n.id = $1",
+                            false},
+    [LS_PG_INSTANCE_LIST] = {"read the instances",
+                             "SELECT n.id, n.kind, n.host, n.pid, n.started_ns, " IS_ALIVE(
+                                 "n.number") " FROM lockstep.lockstep_instance n ORDER BY n.number",
+                             false},
+    [LS_PG_INSTANCE_DELETE_IDLE] = {"forget an instance",
+                                    "DELETE FROM lockstep.lockstep_instance n WHERE n.id = $1 AND " IS_IDLE, false},
+    [LS_PG_INSTANCE_FORGET_DEAD] = {"forget dead instances",
+                                    "DELETE FROM lockstep.lockstep_instance n WHERE " IS_IDLE
+                                    " AND NOT " IS_ALIVE("n.number"),
+                                    false},
+
+    /* ---- audit trail, trash, scans, settings ---- */
+    [LS_PG_AUDIT_INSERT] = {"write the audit trail",
+                            "INSERT INTO lockstep.lockstep_audit (at_ns, intent, op, actor, key, dest, outcome, "
+                            "detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                            false},
+    [LS_PG_AUDIT_PAGE] = {"read the audit trail",
+                          "SELECT seq, at_ns, intent, op, actor, key, dest, outcome, detail "
+                          "FROM lockstep.lockstep_audit WHERE seq < $1 AND " HAS_PREFIX("key", "$2")
+                          "ORDER BY seq DESC LIMIT $3",
+                          false},
+    [LS_PG_TRASH_INSERT] = {"list an object in the trash",
+                            "INSERT INTO lockstep.lockstep_trash (id, key, trash_key, etag, size, reason, row, at_ns) "
+                            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                            false},
+    [LS_PG_TRASH_DELETE] = {"take an object off the trash", "DELETE FROM lockstep.lockstep_trash WHERE id = $1", false},
+    [LS_PG_TRASH_PAGE] = {"read the trash",
+                          "SELECT id, key, trash_key, etag, size, reason, row, at_ns FROM lockstep.lockstep_trash "
+                          "WHERE id > $1 AND " HAS_PREFIX("key", "$2") "ORDER BY id LIMIT $3",
+                          false},
+    [LS_PG_SCAN_INSERT] = {"record a scan",
+                           "INSERT INTO lockstep.lockstep_scan (" SCAN_COLUMNS ") VALUES (" SCAN_VALUES
+                           ") RETURNING id",
+                           false},
+    [LS_PG_SCAN_UPDATE] = {"record a scan",
+                           "UPDATE lockstep.lockstep_scan SET (" SCAN_COLUMNS ") = (" SCAN_VALUES
+                           ") WHERE id = $15 RETURNING id",
+                           false},
+    [LS_PG_SCAN_GET] = {"read the scans",
+                        "SELECT id, " SCAN_COLUMNS " FROM lockstep.lockstep_scan WHERE id < $1 "
+                        "ORDER BY id DESC LIMIT 1",
+                        false},
+    [LS_PG_META_GET] = {"read a setting", "SELECT value FROM lockstep.lockstep_meta WHERE name = $1", false},
+    [LS_PG_META_SET] = {"change a setting",
+                        "INSERT INTO lockstep.lockstep_meta (name, value) VALUES ($1, $2) "
+                        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                        false},
+    [LS_PG_META_DELETE] = {"drop a setting", "DELETE FROM lockstep.lockstep_meta WHERE name = $1", false},
+};
