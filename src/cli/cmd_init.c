@@ -141,7 +141,7 @@ const struct ls_command ls_cmd_init = {
             "by --config or $LOCKSTEP_CONFIG, else ./lockstep.conf; never over an existing one.\n"
             "\n"
             "  --store URL         file:FOLDER or s3://BUCKET\n"
-            "  --catalog URL       sqlite:FILE\n"
+            "  --catalog URL       sqlite:FILE or postgresql://[USER@]HOST[:PORT]/DBNAME (no password in it)\n"
             "  --endpoint URL      of the S3 server: http://127.0.0.1:9000\n"
             "  --region REGION     default us-east-1\n"
             "  --public-url URL    prefix of the images' urls\n"

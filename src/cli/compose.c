@@ -111,6 +111,14 @@ static enum ls_rc open_store(const struct ls_config *config, struct ls_store_sta
 static enum ls_rc open_catalog(const struct ls_config *config, bool create, struct ls_catalog **out_catalog,
                                struct ls_err *err)
 {
+    if (config->catalog_is_pg) {
+        const struct ls_pg_opts pg = {
+            .url = config->catalog_url,
+            .create = create,
+            .busy_timeout_ms = config->catalog_busy_timeout_ms,
+        };
+        return ls_catalog_pg_open(&pg, out_catalog, err);
+    }
     if (!config->catalog_path)
         return ls_err_set(err, LS_INVALID, "%s: [catalog] has no url", config->path);
     const struct ls_sqlite_opts opts = {

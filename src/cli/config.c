@@ -315,9 +315,13 @@ static enum ls_rc resolve_catalog(struct ls_config *config, struct ls_err *err)
     const char *rest = after_scheme(url, "sqlite");
     if (rest && *rest && strncmp(rest, "//", 2) != 0)
         return set_catalog_path(config, rest, err);
-    if (strncmp(url, "postgresql:", 11) == 0 || strncmp(url, "postgres:", 9) == 0)
-        return ls_err_set(err, LS_UNSUPPORTED, "catalog url '%s': PostgreSQL is not in this version yet", url);
-    return ls_err_set(err, LS_INVALID, "catalog url '%s': want sqlite:FILE", url);
+    /* The rest of such a url is libpq's. It is never shown: somebody may have put a password into it. */
+    config->catalog_is_pg = strncmp(url, "postgresql://", 13) == 0 || strncmp(url, "postgres://", 11) == 0;
+    if (config->catalog_is_pg)
+        return set_path(config, &config->catalog_backup, "lockstep-catalog.backup", err);
+    if (strncmp(url, "postgres", 8) == 0)
+        return ls_err_set(err, LS_INVALID, "catalog url: want postgresql://[USER@]HOST[:PORT]/DBNAME");
+    return ls_err_set(err, LS_INVALID, "catalog url '%s': want sqlite:FILE or postgresql://…", url);
 }
 
 /* A cache of its own for each pair of store and catalog, so that two configs never share one by accident. */
@@ -333,10 +337,10 @@ static enum ls_rc default_cache_dir(struct ls_config *config, struct ls_err *err
         base = strdup("/var/cache");
     else
         base = ls_strf("%s/.cache", home);
+    const char *catalog = config->catalog_is_pg ? config->catalog_url : config->catalog_path;
     LS_AUTO(ls_free)
-    char *what =
-        ls_strf("%s\n%s\n%s", config->store_endpoint ? config->store_endpoint : "",
-                config->store_target ? config->store_target : "", config->catalog_path ? config->catalog_path : "");
+    char *what = ls_strf("%s\n%s\n%s", config->store_endpoint ? config->store_endpoint : "",
+                         config->store_target ? config->store_target : "", catalog ? catalog : "");
     if (!base || !what)
         return ls_err_nomem(err);
     uint8_t digest[LS_SHA256_LEN];

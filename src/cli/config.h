@@ -36,6 +36,7 @@ struct ls_config {
     uint64_t store_part_bytes; /* 0 = the store's default */
 
     char *catalog_url;
+    bool catalog_is_pg;   /* then the url is libpq's */
     char *catalog_path;   /* of the SQLite file, absolute */
     char *catalog_backup; /* what its backups are called, but for the time at their end */
     int64_t catalog_busy_timeout_ms;
