@@ -147,19 +147,29 @@ enum ls_rc ls_pg_instance_start(struct ls_catalog *base, const char *kind, char 
     return LS_OK;
 }
 
-void ls_pg_instance_end(struct ls_pg *cat)
+static void delete_own_row(struct ls_pg *cat)
 {
     struct ls_tx *begun;
-    /* A server that is away is not waited for: the next process that starts forgets the row. */
-    if (!atomic_load(&cat->has_instance) || !cat->writer || ls_pg_conn_lost(cat->writer) || !cat->live ||
-        ls_pg_conn_lost(cat->live) || ls_pg_begin(&cat->base, &begun, NULL) != LS_OK)
-        return;
-    LS_AUTO(ls_pg_tx) struct ls_tx *tx = begun;
     LS_AUTO(ls_pg_query) struct ls_pg_query q;
     ls_pg_query_init(&q, LS_PG_INSTANCE_DELETE_IDLE);
     ls_pg_text(&q, cat->id);
-    if (ls_pg_run(tx, &q, NULL, NULL, NULL) == LS_OK)
-        (void)!ls_pg_commit(LS_STEAL(tx), NULL);
+    if (!cat->writer || ls_pg_conn_lost(cat->writer) || ls_pg_begin(&cat->base, &begun, NULL) != LS_OK)
+        return;
+    LS_AUTO(ls_pg_tx) struct ls_tx *tx = begun;
+    if (ls_pg_run(tx, &q, NULL, NULL, NULL) == LS_OK && ls_pg_commit(LS_STEAL(tx), NULL) != LS_OK)
+        LS_LOG_DEBUG("catalog", "instance-row-stays", {"instance", ls_v_str(cat->id)});
+}
+
+void ls_pg_instance_end(struct ls_pg *cat)
+{
+    /* A server that is away is not waited for: the next process that starts forgets the row. */
+    if (!atomic_load(&cat->has_instance) || !cat->live || ls_pg_conn_lost(cat->live))
+        return;
+    delete_own_row(cat);
+    /* A session ends some time after its connection; whoever asks next shall find us dead. */
+    if (cat->live && ls_pg_send_plain(cat->live, LS_PG_INSTANCE_UNLOCK, NULL) == LS_OK &&
+        ls_pg_flush(cat->live, NULL, 0, NULL, NULL) != LS_OK)
+        cat->live->dead = true;
 }
 
 /* A process of this host that does not run any more? Its session may still be there for a moment. */

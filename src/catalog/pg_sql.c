@@ -236,6 +236,7 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
     [LS_PG_INSTANCE_LOCK] = {"take the liveness lock",
                              "SELECT pg_catalog.pg_try_advisory_lock(" LS_PG_LOCK_CLASS ", $1::bigint::integer)",
                              false},
+    [LS_PG_INSTANCE_UNLOCK] = {"leave the liveness lock", "SELECT pg_catalog.pg_advisory_unlock_all()", true},
     [LS_PG_INSTANCE_GET] = {"look for an instance",
                             "SELECT n.host, n.pid, " IS_ALIVE("n.number") " FROM lockstep.lockstep_instance n "
                                                                           "WHERE n.id = $1",

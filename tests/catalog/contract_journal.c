@@ -292,7 +292,7 @@ static void an_intent_of_two_thousand_items_is_written_at_once(void **state)
     int64_t took_ms = ls_monotonic_ms() - start_ms;
     commit(tx);
     print_message("2,000 items and claims: %d ms\n", (int)took_ms);
-    assert_true(took_ms < 2000); /* a machine that does other things; usually below 20 */
+    assert_true(took_ms < 20000); /* a machine that does other things; usually below 20 or, over a socket, 200 */
     close_intent(cat, &intent);
     free(items);
     free(claims);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "catalog/pg_fixture.h"
 
-#include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SERVER_DB "///postgres?"
 
@@ -22,18 +22,10 @@ static const char *server_url(void)
 
 bool pg_server(void) { return server_url(); }
 
-/* /tmp/lockstep-XyZ → lockstep_xyz_hash: the letters of a folder's name fold in SQL, so a sum keeps it unique. */
-static void db_name(const char *dir, char out[64])
-{
-    const char *base = strrchr(dir, '/') ? strrchr(dir, '/') + 1 : dir;
-    unsigned sum = 5381;
-    size_t n = 0;
-    for (const char *c = base; *c; c++)
-        sum = sum * 33 + (unsigned char)*c;
-    for (const char *c = base; *c && n < 40; c++)
-        out[n++] = isalnum((unsigned char)*c) ? (char)tolower((unsigned char)*c) : '_';
-    snprintf(out + n, 64 - n, "_%08x", sum);
-}
+/* Making a database takes longer than a test: a process has one, which is emptied after each test. Children of the
+ * process use it as well. */
+static char database[64];
+static pid_t maker;
 
 static PGconn *connect_to(const char *url)
 {
@@ -57,39 +49,58 @@ const char *pg_get(PGconn *conn, const char *sql)
     return text;
 }
 
-const char *pg_url(const char *dir)
+static void drop_database(void)
+{
+    char sql[128];
+    PGconn *conn = getpid() == maker ? PQconnectdb(server_url()) : NULL;
+    if (!conn)
+        return;
+    snprintf(sql, sizeof sql, "DROP DATABASE IF EXISTS %s WITH (FORCE)", database);
+    PQclear(PQexec(conn, sql));
+    PQfinish(conn);
+}
+
+static void make_database(void)
+{
+    char sql[128];
+    maker = getpid();
+    snprintf(database, sizeof database, "test_%d", (int)maker);
+    PGconn *conn = connect_to(server_url());
+    snprintf(sql, sizeof sql, "DROP DATABASE IF EXISTS %s WITH (FORCE)", database);
+    pg_get(conn, "SET client_min_messages = error");
+    pg_get(conn, sql);
+    snprintf(sql, sizeof sql, "CREATE DATABASE %s", database);
+    pg_get(conn, sql);
+    PQfinish(conn);
+    atexit(drop_database);
+}
+
+const char *pg_url(void)
 {
     static char url[1024];
-    char name[64], sql[256];
-    db_name(dir, name);
     const char *server = server_url(), *at = server ? strstr(server, SERVER_DB) : NULL;
     if (!at)
         fail_msg("LOCKSTEP_TEST_PG_URL is no url of the form postgresql:///postgres?host=…");
-    PGconn *conn = connect_to(server);
-    snprintf(sql, sizeof sql, "SELECT 1 FROM pg_database WHERE datname = '%s'", name);
-    if (!pg_get(conn, sql)[0]) {
-        snprintf(sql, sizeof sql, "CREATE DATABASE %s", name);
-        pg_get(conn, sql);
-    }
-    PQfinish(conn);
-    snprintf(url, sizeof url, "%.*s///%s?%s", (int)(at - server), server, name, at + strlen(SERVER_DB));
+    if (!maker)
+        make_database();
+    snprintf(url, sizeof url, "%.*s///%s?%s", (int)(at - server), server, database, at + strlen(SERVER_DB));
     return url;
 }
 
-void pg_drop(const char *dir)
+void pg_empty(void)
 {
-    char name[64], sql[128];
-    db_name(dir, name);
-    PGconn *conn = connect_to(server_url());
-    snprintf(sql, sizeof sql, "DROP DATABASE IF EXISTS %s WITH (FORCE)", name);
+    PGconn *conn = connect_to(pg_url());
     pg_get(conn, "SET client_min_messages = error");
-    pg_get(conn, sql);
+    pg_get(conn, "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                 "WHERE datname = current_database() AND pid <> pg_backend_pid()");
+    pg_get(conn, "DROP TABLE IF EXISTS product_image, product_variant, product CASCADE; "
+                 "DROP SCHEMA IF EXISTS lockstep CASCADE");
     PQfinish(conn);
 }
 
-PGconn *pg_shell(const char *dir)
+PGconn *pg_shell(void)
 {
-    PGconn *conn = connect_to(pg_url(dir));
+    PGconn *conn = connect_to(pg_url());
     pg_get(conn, "SET search_path = public, lockstep; SET bytea_output = escape");
     return conn;
 }

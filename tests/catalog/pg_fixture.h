@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A database of its own on the tests' PostgreSQL server, for each folder that a test names.
+ * A database of its own on the tests' PostgreSQL server for each test program.
  *
  * LOCKSTEP_TEST_PG_URL names the server: postgresql:///postgres?host=…. tests/lib/pg_server.sh starts one.
  */
@@ -12,12 +12,12 @@
 
 /* Is there a server? */
 bool pg_server(void);
-/* The url of the folder's database, which is made when it is missing; static memory. */
-const char *pg_url(const char *dir);
-/* Drop it, whoever is connected. */
-void pg_drop(const char *dir);
+/* The url of this process's database; static memory. */
+const char *pg_url(void);
+/* Take everything out of it, whoever is connected. */
+void pg_empty(void);
 /* A plain connection to it, as another program's. The caller calls PQfinish. */
-PGconn *pg_shell(const char *dir);
+PGconn *pg_shell(void);
 /* Run SQL that must succeed; the first value ("" for none) in static memory. */
 const char *pg_get(PGconn *conn, const char *sql);
 

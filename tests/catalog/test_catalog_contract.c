@@ -23,7 +23,8 @@ static struct ls_catalog *open_pg(const char *dir)
 {
     struct ls_err err = LS_ERR_INIT;
     struct ls_catalog *cat;
-    struct ls_pg_opts opts = {.url = pg_url(dir), .create = true};
+    (void)dir;
+    struct ls_pg_opts opts = {.url = pg_url(), .create = true};
     if (ls_catalog_pg_open(&opts, &cat, &err) != LS_OK) {
         print_error("%s\n", err.text);
         return NULL;
@@ -31,8 +32,14 @@ static struct ls_catalog *open_pg(const char *dir)
     return cat;
 }
 
+static void empty_pg(const char *dir)
+{
+    (void)dir;
+    pg_empty();
+}
+
 static const struct backend backends[] = {{.name = "sqlite", .open = open_sqlite},
-                                          {.name = "postgresql", .open = open_pg, .drop = pg_drop, .utf8_keys = true}};
+                                          {.name = "postgresql", .open = open_pg, .drop = empty_pg, .utf8_keys = true}};
 
 static const struct contract *const contracts[] = {&contract_images, &contract_pages, &contract_products,
                                                    &contract_journal, &contract_side};

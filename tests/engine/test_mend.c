@@ -112,7 +112,7 @@ static void what_an_open_intent_covers_is_left_alone(void **state)
     object_remove(w, A);
     object_write(w, B, "orphan");
     sql(w, "INSERT INTO lockstep_intent VALUES ('i', '%s', 'put', 'open', 0, '')", ls_engine_instance(w->engine));
-    sql(w, "INSERT INTO lockstep_claim VALUES ('products/', 1, 'i')");
+    sql(w, "INSERT INTO lockstep_claim VALUES ('products/', '1', 'i')");
     assert_rc(w, LS_BUSY, mend_one(w, LS_MEND_DROP, &drop));
     assert_rc(w, LS_BUSY, mend_one(w, LS_MEND_TRASH, &trash));
     assert_int_equal(sql_int(w, "SELECT count(*) FROM product_image"), 1);
@@ -143,8 +143,7 @@ static void a_batch_that_fails_is_mended_one_by_one(void **state)
                                     {.key = IMG("1kg", "c.jpg"), .object_etag = md5_of("orphan")}};
     object_write(w, B, "orphan");
     object_write(w, IMG("1kg", "c.jpg"), "orphan");
-    sql(w, "CREATE TRIGGER refuse BEFORE INSERT ON product_image WHEN NEW.file_name LIKE '%%c.jpg' "
-           "BEGIN SELECT RAISE(ABORT, 'refused'); END");
+    sql_refuse(w, "INSERT", "%c.jpg");
     must(w, ls_engine_mend(w->engine, LS_MEND_ADOPT, items, 2, &w->err));
     assert_int_equal(items[0].rc, LS_OK);
     assert_int_not_equal(items[1].rc, LS_OK);

@@ -92,11 +92,11 @@ static void an_orphan_comes_back_when_the_rename_fails(void **state)
 {
     struct world *w = *state;
     object_write(w, NEW, "orphan");
-    sql(w, "CREATE TRIGGER refuse BEFORE UPDATE ON product_image BEGIN SELECT RAISE(ABORT, 'refused'); END");
+    sql_refuse(w, "UPDATE", "%");
     enum ls_rc rc = mv(w, A, NEW, 0);
     assert_int_not_equal(rc, LS_OK);
     assert_int_not_equal(rc, LS_OUTCOME_UNKNOWN);
-    sql(w, "DROP TRIGGER refuse");
+    sql_allow(w);
     assert_string_equal(object_text(w, NEW), "orphan");
     assert_string_equal(object_text(w, A), "one");
     assert_in_step(w, 1);
@@ -232,7 +232,7 @@ static void a_weight_change_moves_everything_and_keeps_the_variant(void **state)
     must(w, ls_engine_variant_set_active(w->engine, "p1", "500ml", false, &w->err));
     must(w, ls_engine_mkdir(w->engine, W1 "/other-images", NULL, &w->err));
     assert_rc(w, LS_OK, ls_engine_variant_rename(w->engine, "p1", "500ml", "750ml", &w->err));
-    assert_int_equal(sql_int(w, "SELECT id FROM product_variant WHERE weight = '750ml' AND is_active = 0"), id);
+    assert_int_equal(sql_int(w, "SELECT id FROM product_variant WHERE weight = '750ml' AND NOT is_active"), id);
     assert_int_equal(sql_int(w, "SELECT count(*) FROM product_image WHERE variant_weight = '750ml'"), 3);
     assert_string_equal(object_text(w, IMG("750ml", "a.jpg")), "one");
     assert_null(object_text(w, A));
@@ -332,10 +332,10 @@ static void insert_row_below(struct world *w, const char *key)
 {
     (void)key;
     sql(w,
-        "INSERT OR IGNORE INTO product_image (file_name, product_id, variant_weight, image_type, image_url, "
+        "INSERT INTO product_image (file_name, product_id, variant_weight, image_type, image_url, "
         "variant_id) "
         "SELECT 'products/p1/500ml/hero-card/late.jpg', product_id, variant_weight, image_type, "
-        "'http://images/products/p1/500ml/hero-card/late.jpg', variant_id FROM product_image WHERE file_name = '%s'",
+        "'http://images/products/p1/500ml/hero-card/late.jpg', variant_id FROM product_image WHERE file_name = '%s' ON CONFLICT DO NOTHING",
         A);
     object_write(w, IMG("500ml", "late.jpg"), "late");
 }

@@ -4,13 +4,11 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <openssl/evp.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "catalog/backends.h"
 
 static const char *const types[] = {"hero-card", "info-card", "other-images", NULL};
 
@@ -41,14 +39,13 @@ void must(struct world *w, enum ls_rc rc)
 
 void world_open(struct world *w)
 {
-    const struct ls_sqlite_opts sqlite = {.path = w->db, .create = true, .busy_timeout_ms = 5000};
     const struct ls_store_fault fault = {.decide = decide, .ctx = w};
     struct ls_store *files;
     must(w, ls_layout_compile("products/{product}/{weight}/{type}/{file}", types, &w->layout, &w->err));
     must(w, ls_store_file_open(w->bucket, "http://images", &files, &w->err));
     must(w, ls_store_fault_open(files, &fault, &w->store, &w->err));
     must(w, ls_store_create(w->store, &w->err));
-    must(w, ls_catalog_sqlite_open(&sqlite, &w->catalog, &w->err));
+    must(w, world_catalog_open(w));
     const struct ls_engine_opts opts = {.store = w->store,
                                         .catalog = w->catalog,
                                         .layout = w->layout,
@@ -82,6 +79,7 @@ void world_make(struct world *w)
         fail_msg("no temporary folder");
     snprintf(w->bucket, sizeof(w->bucket), "%s/bucket", w->dir);
     snprintf(w->db, sizeof(w->db), "%s/catalog.db", w->dir);
+    world_catalog_make();
 }
 
 static int rm_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
@@ -92,7 +90,11 @@ static int rm_one(const char *path, const struct stat *st, int flag, struct FTW 
     return remove(path);
 }
 
-void world_remove(struct world *w) { nftw(w->dir, rm_one, 16, FTW_DEPTH | FTW_PHYS); }
+void world_remove(struct world *w)
+{
+    nftw(w->dir, rm_one, 16, FTW_DEPTH | FTW_PHYS);
+    world_catalog_remove();
+}
 
 int world_setup(void **state)
 {
@@ -219,65 +221,6 @@ const char *md5_of(const char *text)
     return out;
 }
 
-static sqlite3 *db_open(const struct world *w)
-{
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(w->db, &db), SQLITE_OK);
-    sqlite3_busy_timeout(db, 5000);
-    sqlite3_exec(db, "PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0", NULL, NULL, NULL);
-    return db;
-}
-
-void sql(const struct world *w, const char *fmt, ...)
-{
-    char text[2048], *message = NULL;
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
-    sqlite3 *db = db_open(w);
-    if (sqlite3_exec(db, text, NULL, NULL, &message) != SQLITE_OK)
-        fail_msg("%s: %s", text, message);
-    sqlite3_close(db);
-}
-
-__attribute__((format(printf, 2, 0))) static const char *query(const struct world *w, const char *fmt, va_list args)
-{
-    static char out[2048];
-    char text[2048];
-    sqlite3_stmt *stmt;
-    vsnprintf(text, sizeof(text), fmt, args);
-    sqlite3 *db = db_open(w);
-    if (sqlite3_prepare_v2(db, text, -1, &stmt, NULL) != SQLITE_OK)
-        fail_msg("%s: %s", text, sqlite3_errmsg(db));
-    const char *result = NULL;
-    if (sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL) {
-        snprintf(out, sizeof(out), "%s", (const char *)sqlite3_column_text(stmt, 0));
-        result = out;
-    }
-    sqlite3_finalize(stmt);
-    sqlite3_close(db);
-    return result;
-}
-
-const char *sql_text(const struct world *w, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    const char *text = query(w, fmt, args);
-    va_end(args);
-    return text;
-}
-
-int64_t sql_int(const struct world *w, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    const char *text = query(w, fmt, args);
-    va_end(args);
-    return text ? strtoll(text, NULL, 10) : -1;
-}
-
 /* ---- the oracle ---- */
 
 /* What the walk over the bucket found; one oracle at a time. */
@@ -323,37 +266,21 @@ static long find(const char *key)
 
 static char wrong_text[1024];
 
-/* Rows of (key, etag, size): each must be there as recorded. Returns how many, or -1 with the text. */
-static int check_listed(sqlite3 *db, const char *select)
+/* A row of (key, etag, size) must be there as recorded; *n counts them, -1 with the text when one is not. */
+static void check_listed(void *ctx, int columns, char **values)
 {
-    sqlite3_stmt *stmt;
-    int n = 0;
-    if (sqlite3_prepare_v2(db, select, -1, &stmt, NULL) != SQLITE_OK)
-        fail_msg("%s: %s", select, sqlite3_errmsg(db));
-    while (n >= 0 && sqlite3_step(stmt) == SQLITE_ROW) {
-        const char *key = (const char *)sqlite3_column_text(stmt, 0);
-        const char *etag = (const char *)sqlite3_column_text(stmt, 1);
-        long at = find(key);
-        n++;
-        if (at < 0)
-            snprintf(wrong_text, sizeof(wrong_text), "dangling: no object at %s", key);
-        else if (etag && (strcmp(etag, seen.md5[at]) != 0 || sqlite3_column_int64(stmt, 2) != seen.size[at]))
-            snprintf(wrong_text, sizeof(wrong_text), "stale: %s is %s, recorded %s", key, seen.md5[at], etag);
-        if (wrong_text[0])
-            n = -1;
-    }
-    sqlite3_finalize(stmt);
-    return n;
-}
-
-static int count(sqlite3 *db, const char *select)
-{
-    sqlite3_stmt *stmt;
-    if (sqlite3_prepare_v2(db, select, -1, &stmt, NULL) != SQLITE_OK)
-        fail_msg("%s: %s", select, sqlite3_errmsg(db));
-    int n = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int(stmt, 0) : -1;
-    sqlite3_finalize(stmt);
-    return n;
+    int *n = ctx;
+    (void)columns;
+    if (*n < 0)
+        return;
+    long at = find(values[0]);
+    ++*n;
+    if (at < 0)
+        snprintf(wrong_text, sizeof(wrong_text), "dangling: no object at %s", values[0]);
+    else if (values[1] && (strcmp(values[1], seen.md5[at]) != 0 || strtoll(values[2], NULL, 10) != seen.size[at]))
+        snprintf(wrong_text, sizeof(wrong_text), "stale: %s is %s, recorded %s", values[0], seen.md5[at], values[1]);
+    if (wrong_text[0])
+        *n = -1;
 }
 
 const char *world_wrong(const struct world *w, int orphans)
@@ -361,38 +288,37 @@ const char *world_wrong(const struct world *w, int orphans)
     static const char misfiled[] =
         "SELECT count(*) FROM product_image i LEFT JOIN product_variant v ON v.id = i.variant_id "
         "WHERE i.file_name NOT LIKE 'products/' || i.product_id || '/' || i.variant_weight || '/' || i.image_type || "
-        "'/%' OR i.image_url <> 'http://images/' || i.file_name OR v.product_id IS NOT i.product_id "
-        "OR v.weight IS NOT i.variant_weight";
+        "'/%' OR i.image_url <> 'http://images/' || i.file_name OR v.product_id IS DISTINCT FROM i.product_id "
+        "OR v.weight IS DISTINCT FROM i.variant_weight";
     wrong_text[0] = '\0';
     walk(w);
-    sqlite3 *db = db_open(w);
-    int internal = 0;
+    int internal = 0, rows = 0, trash = 0;
     for (size_t i = 0; i < seen.n; i++)
         internal += strncmp(seen.keys[i], ".lockstep/", 10) == 0;
-    int rows = check_listed(db, "SELECT i.file_name, o.etag, o.size FROM product_image i LEFT JOIN lockstep_object o "
-                                "ON o.key = i.file_name");
-    int trash = rows < 0 ? -1 : check_listed(db, "SELECT trash_key, etag, size FROM lockstep_trash");
+    sql_rows(w, check_listed, &rows,
+             "SELECT i.file_name, o.etag, o.size FROM product_image i LEFT JOIN lockstep_object o ON o.key = i.file_name");
+    if (rows < 0)
+        trash = -1;
+    else
+        sql_rows(w, check_listed, &trash, "SELECT trash_key, etag, size FROM lockstep_trash");
     if (trash >= 0 && trash != internal)
         snprintf(wrong_text, sizeof(wrong_text), "%d objects in trash, %d rows", internal, trash);
     else if (trash >= 0 && (int)seen.n - internal - rows != orphans)
         snprintf(wrong_text, sizeof(wrong_text), "%d orphans instead of %d", (int)seen.n - internal - rows, orphans);
-    else if (trash >= 0 && count(db, "SELECT count(*) FROM lockstep_intent") != 0)
+    else if (trash >= 0 && sql_int(w, "SELECT count(*) FROM lockstep_intent") != 0)
         snprintf(wrong_text, sizeof(wrong_text), "an intent is open");
-    else if (trash >= 0 && count(db, "SELECT count(*) FROM lockstep_claim") != 0)
+    else if (trash >= 0 && sql_int(w, "SELECT count(*) FROM lockstep_claim") != 0)
         snprintf(wrong_text, sizeof(wrong_text), "a claim is left");
-    else if (trash >= 0 && count(db, misfiled) != 0)
+    else if (trash >= 0 && sql_int(w, "%s", misfiled) != 0)
         snprintf(wrong_text, sizeof(wrong_text), "a row's columns disagree with its key");
-    sqlite3_close(db);
     return wrong_text[0] ? wrong_text : NULL;
 }
 
-static int dump_row(void *ctx, int n, char **values, char **names)
+static void dump_row(void *ctx, int n, char **values)
 {
-    (void)names;
     for (int i = 0; i < n; i++)
         fprintf(ctx, "%s|", values[i] ? values[i] : "-");
     fputc('\n', ctx);
-    return 0;
 }
 
 static int by_key(const void *a, const void *b)
@@ -424,14 +350,10 @@ char *world_dump(const struct world *w)
     for (size_t i = 0; i < seen.n; i++) /* trash keys hold random ids; their rows stand for them */
         if (strncmp(seen.keys[order[i]], ".lockstep/", 10) != 0)
             fprintf(out, "object %s %s\n", seen.keys[order[i]], seen.md5[order[i]]);
-    sqlite3 *db = db_open(w);
     for (size_t i = 0; i < sizeof(selects) / sizeof(selects[0]); i++) {
-        char *message = NULL;
         fprintf(out, "--\n");
-        if (sqlite3_exec(db, selects[i], dump_row, out, &message) != SQLITE_OK)
-            fail_msg("%s: %s", selects[i], message);
+        sql_rows(w, dump_row, out, "%s", selects[i]);
     }
-    sqlite3_close(db);
     fclose(out);
     return text;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A bucket directory, a SQLite catalog and an engine over both, in a temporary folder; faults; and an oracle that looks
- * at the files and at the database without any of our own code.
+ * A bucket directory, a catalog and an engine over both, in a temporary folder; faults; and an oracle that looks at the
+ * files and at the database without any of our own code. The catalog is SQLite, or PostgreSQL with -DWORLD_PG.
  */
 #ifndef LOCKSTEP_TESTS_ENGINE_WORLD_H
 #define LOCKSTEP_TESTS_ENGINE_WORLD_H
@@ -46,6 +46,10 @@ struct world {
 /* Make folder and open everything; and the reverse. */
 void world_make(struct world *w);
 void world_remove(struct world *w);
+/* The catalog alone: before the first, opening one, after the last. */
+void world_catalog_make(void);
+enum ls_rc world_catalog_open(struct world *w);
+void world_catalog_remove(void);
 /* Only the engine with its back ends. */
 void world_open(struct world *w);
 void world_close(struct world *w);
@@ -73,6 +77,12 @@ const char *object_text(const struct world *w, const char *key);
 /* MD5 in hex of a text; one of four static buffers. */
 const char *md5_of(const char *text);
 void sql(const struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Each row's values as text, NULL for SQL NULL. */
+void sql_rows(const struct world *w, void (*row)(void *ctx, int n, char **values), void *ctx, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* From now on the database refuses statements ("INSERT", "UPDATE") on image rows whose key is LIKE this; and no more. */
+void sql_refuse(const struct world *w, const char *statement, const char *like);
+void sql_allow(const struct world *w);
 int64_t sql_int(const struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* First column of the first row; static text, or NULL. */
 const char *sql_text(const struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
