@@ -43,6 +43,8 @@ struct world {
     struct ls_err err;
 };
 
+extern const bool world_is_pg;
+
 /* Make folder and open everything; and the reverse. */
 void world_make(struct world *w);
 void world_remove(struct world *w);
