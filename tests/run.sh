@@ -99,6 +99,7 @@ finish() {
     trap - EXIT INT TERM HUP
     sweep "$WORK"
     rm -rf "${MINIO_DATA:-}"
+    pg_stop
     if [ "$keep" = 1 ] || [ "$failed_any" != 0 ]; then
         rm -rf "$WORK/tmp"
         echo "logs are kept in $WORK/logs"
@@ -124,6 +125,12 @@ echo "== what the tests need is there (${SECONDS}s)"
 
 # One MinIO for all suites that need one; each test makes buckets of its own in it.
 minio_start || {
+    echo "0 passed, 1 failed"
+    exit 1
+}
+
+# And one PostgreSQL; each test program makes databases of its own in it.
+pg_start || {
     echo "0 passed, 1 failed"
     exit 1
 }
@@ -169,6 +176,10 @@ while read -r name limit _; do
     if ! minio_alive; then
         echo "tests/run.sh: the MinIO of this run died; a new one is started" >&2
         minio_start || failed=$((failed + 1))
+    fi
+    if ! pg_alive; then
+        echo "tests/run.sh: the PostgreSQL of this run died; it is started again" >&2
+        pg_start || failed=$((failed + 1))
     fi
 done <<EOF
 $SUITES

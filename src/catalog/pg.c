@@ -24,6 +24,7 @@ static void pg_close(struct ls_catalog *base)
     }
     ls_pg_conn_close(cat->writer);
     ls_pg_conn_close(cat->live);
+    ls_pg_conn_close(cat->listener);
     pthread_cond_destroy(&cat->reader_free);
     pthread_cond_destroy(&cat->writer_free);
     pthread_mutex_destroy(&cat->mutex);
@@ -52,6 +53,7 @@ static const struct ls_catalog_ops pg_ops = {
     .instance_alive = ls_pg_instance_alive,
     .instance_list = ls_pg_instance_list,
     .begin = ls_pg_begin,
+    .begin_relaxed = ls_pg_begin_relaxed,
     .commit = ls_pg_commit,
     .rollback = ls_pg_rollback,
     .images_get = ls_pg_images_get,
@@ -67,6 +69,7 @@ static const struct ls_catalog_ops pg_ops = {
     .folder_children = ls_pg_folder_children,
     .change_last = ls_pg_change_last,
     .change_page = ls_pg_change_page,
+    .change_wait = ls_pg_change_wait,
     .product_add = ls_pg_product_add,
     .product_remove = ls_pg_product_remove,
     .product_rename = ls_pg_product_rename,

@@ -75,8 +75,7 @@ static enum ls_rc copy_table(struct ls_pg_conn *conn, const char *table, FILE *f
     snprintf(sql, sizeof sql, "COPY %s TO STDOUT", table);
     if (fprintf(file, "COPY %s FROM stdin;\n", table) < 0)
         return fail_write(path, err);
-    if (!PQsendQuery(conn->pg, sql) ||
-        !ls_pg_conn_wait(conn, ls_monotonic_ms() + LS_PG_STATEMENT_MS))
+    if (!PQsendQuery(conn->pg, sql) || !ls_pg_conn_wait(conn, ls_monotonic_ms() + LS_PG_STATEMENT_MS))
         return ls_pg_fail(conn, NULL, "copy", err);
     LS_AUTO(ls_pg_result) PGresult *res = PQgetResult(conn->pg);
     if (PQresultStatus(res) != PGRES_COPY_OUT)

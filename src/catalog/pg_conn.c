@@ -24,11 +24,11 @@ static const struct {
     const char *prefix; /* of an SQLSTATE; the first that fits counts */
     enum ls_rc rc;
 } classes[] = {
-    {"23505", LS_EXISTS},    {"23503", LS_NOT_FOUND},  {"23P01", LS_EXISTS},  {"23", LS_INVALID},
-    {"22", LS_INVALID},      {"55P03", LS_BUSY},       {"40P01", LS_BUSY},    {"40", LS_TRANSIENT},
-    {"57014", LS_TRANSIENT}, {"57P", LS_TRANSIENT},    {"08", LS_TRANSIENT},  {"53300", LS_TRANSIENT},
-    {"53100", LS_NO_SPACE},  {"53200", LS_NO_MEMORY},  {"42501", LS_DENIED},  {"28", LS_DENIED},
-    {"3D000", LS_NOT_FOUND}, {"25006", LS_UNSUPPORTED}, {"XX001", LS_CORRUPT}, {"XX002", LS_CORRUPT},
+    {"23505", LS_EXISTS},      {"23503", LS_NOT_FOUND},   {"23P01", LS_EXISTS},  {"23", LS_INVALID},
+    {"22", LS_INVALID},        {"55P03", LS_BUSY},        {"40P01", LS_BUSY},    {"40", LS_TRANSIENT},
+    {"57014", LS_TRANSIENT},   {"57P", LS_TRANSIENT},     {"08", LS_TRANSIENT},  {"53300", LS_TRANSIENT},
+    {"53100", LS_NO_SPACE},    {"53200", LS_NO_MEMORY},   {"42501", LS_DENIED},  {"28", LS_DENIED},
+    {"3D000", LS_NOT_FOUND},   {"25006", LS_UNSUPPORTED}, {"XX001", LS_CORRUPT}, {"XX002", LS_CORRUPT},
     {"0A000", LS_UNSUPPORTED},
 };
 
@@ -144,8 +144,9 @@ static enum ls_rc set_up(struct ls_pg_conn *conn, struct ls_err *err)
 {
     const char *encoding = PQparameterStatus(conn->pg, "server_encoding");
     if (!encoding || strcmp(encoding, "UTF8") != 0)
-        return ls_err_set(err, LS_UNSUPPORTED, "catalog %s: its encoding is %s, only UTF8 will do: use another database",
-                          conn->cat->label, encoding ? encoding : "unknown");
+        return ls_err_set(err, LS_UNSUPPORTED,
+                          "catalog %s: its encoding is %s, only UTF8 will do: use another database", conn->cat->label,
+                          encoding ? encoding : "unknown");
     if (PQserverVersion(conn->pg) < 130000)
         return ls_err_set(err, LS_UNSUPPORTED, "catalog %s: the server is PostgreSQL %d, 13 is the oldest that will do",
                           conn->cat->label, PQserverVersion(conn->pg) / 10000);
@@ -162,14 +163,9 @@ static enum ls_rc set_up(struct ls_pg_conn *conn, struct ls_err *err)
 
 static enum ls_rc open_once(struct ls_pg *cat, struct ls_pg_conn **out_conn, struct ls_err *err)
 {
-    static const char *const names[] = {"fallback_application_name",
-                                        "keepalives_idle",
-                                        "keepalives_interval",
-                                        "keepalives_count",
-                                        "tcp_user_timeout",
-                                        "dbname",
-                                        "client_encoding",
-                                        NULL};
+    static const char *const names[] = {
+        "fallback_application_name", "keepalives_idle", "keepalives_interval", "keepalives_count",
+        "tcp_user_timeout",          "dbname",          "client_encoding",     NULL};
     const char *values[] = {"lockstep", "15", "5", "3", "30000", cat->url, "UTF8", NULL};
     LS_AUTO(ls_pg_conn) struct ls_pg_conn *conn = calloc(1, sizeof *conn);
     if (!conn)

@@ -58,6 +58,8 @@ struct ls_pg {
     struct ls_pg_conn *idle;
     unsigned n_readers; /* idle or in use */
 
+    struct ls_pg_conn *listener; /* of the thread that waits for changes */
+
     /* whoever set writing: */
     struct ls_pg_conn *writer; /* NULL when there is none yet, or it was lost */
     struct ls_pg_conn *live;   /* holds the liveness lock of `number` */
@@ -171,6 +173,7 @@ enum ls_rc ls_pg_reserve(void **items, size_t n, size_t size, struct ls_err *err
 /* ---- pg_tx.c ---- */
 
 enum ls_rc ls_pg_begin(struct ls_catalog *cat, struct ls_tx **out_tx, struct ls_err *err);
+enum ls_rc ls_pg_begin_relaxed(struct ls_catalog *cat, struct ls_tx **out_tx, struct ls_err *err);
 enum ls_rc ls_pg_commit(struct ls_tx *tx, struct ls_err *err);
 void ls_pg_rollback(struct ls_tx *tx);
 static inline void ls_pg_tx_auto(struct ls_tx *const *owned) { ls_pg_rollback(*owned); }
@@ -251,6 +254,7 @@ enum ls_rc ls_pg_folder_rename(struct ls_tx *, const char *, const char *, struc
 /* pg_change.c */
 enum ls_rc ls_pg_change_last(struct ls_catalog *, int64_t *, struct ls_err *);
 enum ls_rc ls_pg_change_page(struct ls_catalog *, int64_t, unsigned, struct ls_change_page *, struct ls_err *);
+enum ls_rc ls_pg_change_wait(struct ls_catalog *, int64_t, int64_t, int, int64_t *, struct ls_err *);
 
 /* pg_journal.c */
 enum ls_rc ls_pg_intent_add(struct ls_tx *, const struct ls_intent *, const struct ls_claim *, size_t,

@@ -52,6 +52,7 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
     [LS_PG_WRITER_LOCK] = {"wait for other writers", "SELECT pg_catalog.pg_advisory_xact_lock(" LS_PG_LOCK_WRITER ")",
                            true},
     [LS_PG_WRITER_SET] = {"name the writer", "SELECT pg_catalog.set_config('lockstep.writer', $1, true)", false},
+    [LS_PG_RELAX] = {"begin a transaction", "SET LOCAL synchronous_commit = off", true},
     [LS_PG_COMMIT] = {"commit", "COMMIT", true},
     [LS_PG_ROLLBACK] = {"roll back", "ROLLBACK", true},
     [LS_PG_SAVEPOINT] = {"set a savepoint", "SAVEPOINT lockstep_step", true},
@@ -59,20 +60,20 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
     [LS_PG_SAVEPOINT_BACK] = {"go back to a savepoint", "ROLLBACK TO SAVEPOINT lockstep_step", true},
 
     /* ---- images ---- */
-    [LS_PG_IMAGES_GET] = {"read image rows",
-                          IMAGE_SELECT "WHERE i.file_name = ANY ($1::text[]) ORDER BY i.file_name", false},
+    [LS_PG_IMAGES_GET] = {"read image rows", IMAGE_SELECT "WHERE i.file_name = ANY ($1::text[]) ORDER BY i.file_name",
+                          false},
     [LS_PG_IMAGE_PAGE] = {"read image rows", IMAGE_SELECT "WHERE i.file_name > $1 ORDER BY i.file_name LIMIT $2",
                           false},
     [LS_PG_IMAGE_RANGE] = {"read image rows",
                            IMAGE_SELECT "WHERE i.file_name > $1 AND i.file_name < $2 ORDER BY i.file_name LIMIT $3",
                            false},
     /* Bounds that are no UTF-8: rare, so it may read the whole table. */
-    [LS_PG_IMAGE_RANGE_BYTES] = {"read image rows", IMAGE_SELECT
-                                 "WHERE convert_to(i.file_name, 'UTF8') > $1 AND ($2::bytea IS NULL OR "
-                                 "convert_to(i.file_name, 'UTF8') < $2) ORDER BY i.file_name LIMIT $3",
+    [LS_PG_IMAGE_RANGE_BYTES] = {"read image rows",
+                                 IMAGE_SELECT "WHERE convert_to(i.file_name, 'UTF8') > $1 AND ($2::bytea IS NULL OR "
+                                              "convert_to(i.file_name, 'UTF8') < $2) ORDER BY i.file_name LIMIT $3",
                                  false},
-    [LS_PG_VARIANT_IMAGES] = {"read a variant's image rows", IMAGE_SELECT
-                              "WHERE i.variant_id = $1 AND i.file_name > $2 ORDER BY i.file_name LIMIT $3",
+    [LS_PG_VARIANT_IMAGES] = {"read a variant's image rows",
+                              IMAGE_SELECT "WHERE i.variant_id = $1 AND i.file_name > $2 ORDER BY i.file_name LIMIT $3",
                               false},
     [LS_PG_IMAGE_COUNT] = {"count image rows",
                            "SELECT (SELECT count(*) FROM product_image WHERE file_name > $1 AND ($2::text IS NULL OR "
@@ -84,12 +85,13 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
                               "WHERE oid = 'product_image'::regclass",
                               false},
     /* $1 ranges, $2 percent of the table's pages: the first key of each range but the first. */
-    [LS_PG_IMAGE_SPLITS] = {"cut the image rows into ranges",
-                            "WITH s AS MATERIALIZED (SELECT file_name FROM product_image TABLESAMPLE SYSTEM (($2::bigint)::real) "
-                            "REPEATABLE (1)), c AS (SELECT count(*) AS n FROM s), r AS (SELECT file_name, "
-                            "row_number() OVER (ORDER BY file_name) - 1 AS at FROM s) SELECT file_name FROM r, c "
-                            "WHERE at > 0 AND at * $1::bigint / c.n <> (at - 1) * $1::bigint / c.n ORDER BY file_name",
-                            false},
+    [LS_PG_IMAGE_SPLITS] =
+        {"cut the image rows into ranges",
+         "WITH s AS MATERIALIZED (SELECT file_name FROM product_image TABLESAMPLE SYSTEM (($2::bigint)::real) "
+         "REPEATABLE (1)), c AS (SELECT count(*) AS n FROM s), r AS (SELECT file_name, "
+         "row_number() OVER (ORDER BY file_name) - 1 AS at FROM s) SELECT file_name FROM r, c "
+         "WHERE at > 0 AND at * $1::bigint / c.n <> (at - 1) * $1::bigint / c.n ORDER BY file_name",
+         false},
     [LS_PG_IMAGE_ETAG] = {"read an image row",
                           "SELECT coalesce(o.etag, ''), o.key IS NOT NULL FROM product_image i "
                           "LEFT JOIN lockstep.lockstep_object o ON o.key = i.file_name WHERE i.file_name = $1",
@@ -195,8 +197,8 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
                              false},
     [LS_PG_INTENT_TAKE] = {"take over an intent",
                            "UPDATE lockstep.lockstep_intent SET instance = $1 WHERE id = $2 AND instance = $3", false},
-    [LS_PG_INTENT_DELETE] = {"close an intent",
-                             "DELETE FROM lockstep.lockstep_intent WHERE id = $1 AND instance = $2", false},
+    [LS_PG_INTENT_DELETE] = {"close an intent", "DELETE FROM lockstep.lockstep_intent WHERE id = $1 AND instance = $2",
+                             false},
     [LS_PG_INTENT_GET] = {"read an intent", INTENT_SELECT "WHERE id = $1", false},
     [LS_PG_INTENT_LIST] = {"read the open intents", INTENT_SELECT "ORDER BY id", false},
     [LS_PG_ITEM_INSERT] = {"write an intent's item",
@@ -259,8 +261,8 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
                             false},
     [LS_PG_AUDIT_PAGE] = {"read the audit trail",
                           "SELECT seq, at_ns, intent, op, actor, key, dest, outcome, detail "
-                          "FROM lockstep.lockstep_audit WHERE seq < $1 AND " HAS_PREFIX("key", "$2")
-                          "ORDER BY seq DESC LIMIT $3",
+                          "FROM lockstep.lockstep_audit WHERE seq < $1 AND " HAS_PREFIX(
+                              "key", "$2") "ORDER BY seq DESC LIMIT $3",
                           false},
     [LS_PG_TRASH_INSERT] = {"list an object in the trash",
                             "INSERT INTO lockstep.lockstep_trash (id, key, trash_key, etag, size, reason, row, at_ns) "

@@ -12,6 +12,7 @@ enum ls_pg_sql {
     LS_PG_BEGIN,
     LS_PG_WRITER_LOCK,
     LS_PG_WRITER_SET,
+    LS_PG_RELAX,
     LS_PG_COMMIT,
     LS_PG_ROLLBACK,
     LS_PG_SAVEPOINT,

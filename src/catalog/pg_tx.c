@@ -3,10 +3,10 @@
  * Transactions: who may write, and what the end of a COMMIT means.
  *
  * Whoever writes holds one advisory lock for the length of the transaction: our own processes take it right after
- * BEGIN, other programs by a trigger when they touch the product tables. So there is one writer at a time in a database,
- * as on SQLite: claims are checked without a race, rows that were read stay until the commit, and the numbers of the
- * change feed rise in the order of the commits. Isolation is READ COMMITTED: each statement sees what was committed
- * before it, and nothing is committed meanwhile.
+ * BEGIN, other programs by a trigger when they touch the product tables. So there is one writer at a time in a
+ * database, as on SQLite: claims are checked without a race, rows that were read stay until the commit, and the numbers
+ * of the change feed rise in the order of the commits. Isolation is READ COMMITTED: each statement sees what was
+ * committed before it, and nothing is committed meanwhile.
  *
  * A COMMIT whose answer never comes leaves an unknown outcome: the server may still be at it. The next call of any
  * kind first takes the writer's lock once ("settle"): it is free only when that transaction has ended, so the rows that
@@ -62,7 +62,7 @@ static void roll_back(struct ls_pg_conn *conn)
 }
 
 /* One round trip: begin, wait for other writers, tell the triggers who writes. */
-static enum ls_rc begin_on(struct ls_pg_conn *conn, struct ls_err *err)
+static enum ls_rc begin_on(struct ls_pg_conn *conn, bool relaxed, struct ls_err *err)
 {
     LS_AUTO(ls_pg_query) struct ls_pg_query q;
     ls_pg_query_init(&q, LS_PG_WRITER_SET);
@@ -72,6 +72,8 @@ static enum ls_rc begin_on(struct ls_pg_conn *conn, struct ls_err *err)
         rc = ls_pg_send_plain(conn, LS_PG_WRITER_LOCK, err);
     if (rc == LS_OK)
         rc = ls_pg_send(conn, &q, err);
+    if (rc == LS_OK && relaxed)
+        rc = ls_pg_send_plain(conn, LS_PG_RELAX, err);
     if (rc == LS_OK)
         rc = ls_pg_flush(conn, NULL, 0, NULL, err);
     if (rc != LS_OK)
@@ -80,7 +82,7 @@ static enum ls_rc begin_on(struct ls_pg_conn *conn, struct ls_err *err)
 }
 
 /* The writer is held. */
-static enum ls_rc begin_held(struct ls_pg *cat, struct ls_err *err)
+static enum ls_rc begin_held(struct ls_pg *cat, bool relaxed, struct ls_err *err)
 {
     int64_t deadline_ms = ls_monotonic_ms() + cat->busy_timeout_ms;
     enum ls_rc rc;
@@ -89,7 +91,7 @@ static enum ls_rc begin_held(struct ls_pg *cat, struct ls_err *err)
         if (rc == LS_OK)
             rc = ls_pg_writer_conn(cat, deadline_ms, err);
         if (rc == LS_OK)
-            rc = begin_on(cat->writer, err);
+            rc = begin_on(cat->writer, relaxed, err);
     } while (rc == LS_TRANSIENT && ls_monotonic_ms() < deadline_ms);
     if (rc == LS_OK)
         atomic_store(&cat->unsettled, false);
@@ -103,7 +105,7 @@ enum ls_rc ls_pg_settle(struct ls_pg *cat, struct ls_err *err)
     enum ls_rc rc = ls_pg_writer_take(cat, err);
     if (rc != LS_OK)
         return rc;
-    rc = atomic_load(&cat->unsettled) ? begin_held(cat, err) : LS_OK;
+    rc = atomic_load(&cat->unsettled) ? begin_held(cat, false, err) : LS_OK;
     if (rc == LS_OK && cat->writer)
         roll_back(cat->writer);
     ls_pg_writer_leave(cat);
@@ -115,14 +117,14 @@ enum ls_rc ls_pg_settle(struct ls_pg *cat, struct ls_err *err)
     return rc;
 }
 
-enum ls_rc ls_pg_begin(struct ls_catalog *base, struct ls_tx **out_tx, struct ls_err *err)
+static enum ls_rc begin(struct ls_catalog *base, bool relaxed, struct ls_tx **out_tx, struct ls_err *err)
 {
     struct ls_pg *cat = ls_pg_of(base);
     *out_tx = NULL;
     enum ls_rc rc = ls_pg_writer_take(cat, err);
     if (rc != LS_OK)
         return rc;
-    rc = begin_held(cat, err);
+    rc = begin_held(cat, relaxed, err);
     if (rc != LS_OK) {
         ls_pg_writer_leave(cat);
         return rc;
@@ -130,6 +132,17 @@ enum ls_rc ls_pg_begin(struct ls_catalog *base, struct ls_tx **out_tx, struct ls
     cat->tx = (struct ls_pg_tx){.base.cat = base};
     *out_tx = &cat->tx.base;
     return LS_OK;
+}
+
+enum ls_rc ls_pg_begin(struct ls_catalog *cat, struct ls_tx **out_tx, struct ls_err *err)
+{
+    return begin(cat, false, out_tx, err);
+}
+
+/* The log is written in order, so what is lost is lost with all that came after it. */
+enum ls_rc ls_pg_begin_relaxed(struct ls_catalog *cat, struct ls_tx **out_tx, struct ls_err *err)
+{
+    return begin(cat, true, out_tx, err);
 }
 
 enum ls_rc ls_pg_tx_conn(struct ls_tx *tx, struct ls_pg_conn **out_conn, struct ls_err *err)

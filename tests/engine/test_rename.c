@@ -335,7 +335,8 @@ static void insert_row_below(struct world *w, const char *key)
         "INSERT INTO product_image (file_name, product_id, variant_weight, image_type, image_url, "
         "variant_id) "
         "SELECT 'products/p1/500ml/hero-card/late.jpg', product_id, variant_weight, image_type, "
-        "'http://images/products/p1/500ml/hero-card/late.jpg', variant_id FROM product_image WHERE file_name = '%s' ON CONFLICT DO NOTHING",
+        "'http://images/products/p1/500ml/hero-card/late.jpg', variant_id FROM product_image WHERE file_name = '%s' ON "
+        "CONFLICT DO NOTHING",
         A);
     object_write(w, IMG("500ml", "late.jpg"), "late");
 }

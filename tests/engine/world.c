@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-
 static const char *const types[] = {"hero-card", "info-card", "other-images", NULL};
 
 static enum ls_rc decide(void *ctx, enum ls_store_op op, const char *key, bool after, struct ls_err *err)
@@ -295,8 +294,9 @@ const char *world_wrong(const struct world *w, int orphans)
     int internal = 0, rows = 0, trash = 0;
     for (size_t i = 0; i < seen.n; i++)
         internal += strncmp(seen.keys[i], ".lockstep/", 10) == 0;
-    sql_rows(w, check_listed, &rows,
-             "SELECT i.file_name, o.etag, o.size FROM product_image i LEFT JOIN lockstep_object o ON o.key = i.file_name");
+    sql_rows(
+        w, check_listed, &rows,
+        "SELECT i.file_name, o.etag, o.size FROM product_image i LEFT JOIN lockstep_object o ON o.key = i.file_name");
     if (rows < 0)
         trash = -1;
     else

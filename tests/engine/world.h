@@ -82,7 +82,8 @@ void sql(const struct world *w, const char *fmt, ...) __attribute__((format(prin
 /* Each row's values as text, NULL for SQL NULL. */
 void sql_rows(const struct world *w, void (*row)(void *ctx, int n, char **values), void *ctx, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-/* From now on the database refuses statements ("INSERT", "UPDATE") on image rows whose key is LIKE this; and no more. */
+/* From now on the database refuses statements ("INSERT", "UPDATE") on image rows whose key is LIKE this; and no more.
+ */
 void sql_refuse(const struct world *w, const char *statement, const char *like);
 void sql_allow(const struct world *w);
 int64_t sql_int(const struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -73,8 +73,9 @@ void sql_refuse(const struct world *w, const char *statement, const char *like)
 {
     sql(w, "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
            "$$ BEGIN RAISE EXCEPTION 'refused'; END $$");
-    sql(w, "CREATE TRIGGER refuse BEFORE %s ON product_image FOR EACH ROW WHEN (NEW.file_name LIKE '%s') "
-           "EXECUTE FUNCTION refuse()",
+    sql(w,
+        "CREATE TRIGGER refuse BEFORE %s ON product_image FOR EACH ROW WHEN (NEW.file_name LIKE '%s') "
+        "EXECUTE FUNCTION refuse()",
         statement, like);
 }
 
@@ -121,8 +122,9 @@ static void run(const struct world *w, void (*row)(void *ctx, int n, char **valu
 
 void sql_refuse(const struct world *w, const char *statement, const char *like)
 {
-    sql(w, "CREATE TRIGGER refuse BEFORE %s ON product_image WHEN NEW.file_name LIKE '%s' "
-           "BEGIN SELECT RAISE(ABORT, 'refused'); END",
+    sql(w,
+        "CREATE TRIGGER refuse BEFORE %s ON product_image WHEN NEW.file_name LIKE '%s' "
+        "BEGIN SELECT RAISE(ABORT, 'refused'); END",
         statement, like);
 }
 

@@ -144,3 +144,22 @@ minio_start() {
 }
 
 minio_alive() { curl -fsS -m 5 -o /dev/null "$LOCKSTEP_TEST_S3_ENDPOINT/minio/health/ready" 2>/dev/null; }
+
+# --- PostgreSQL
+
+# Start the run's server, which no suite's sweep ends, and export its url.
+pg_start() {
+    local base=/tmp
+    if [ -w /dev/shm ] && [ "$(df -Pk /dev/shm | awk 'NR == 2 { print $4 }')" -gt 1000000 ]; then base=/dev/shm; fi
+    [ -n "${PG_DIR:-}" ] || PG_DIR=$(mktemp -d "$base/lockstep-pg.XXXXXX")
+    LOCKSTEP_TEST_PG_URL=$(timeout 120 "$ROOT/tests/lib/pg_server.sh" start "$PG_DIR") || {
+        echo "PostgreSQL did not start" >&2
+        return 1
+    }
+    export LOCKSTEP_TEST_PG_URL
+    echo "== PostgreSQL answers"
+}
+
+pg_alive() { "$LOCKSTEP_TEST_PG/pg_isready" -q -t 5 -h "$PG_DIR"; }
+
+pg_stop() { [ -z "${PG_DIR:-}" ] || timeout 60 "$ROOT/tests/lib/pg_server.sh" stop "$PG_DIR" || true; }

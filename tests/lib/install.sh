@@ -8,7 +8,7 @@ BUILD_PACKAGES="autoconf automake libtool pkg-config make gcc libc6-dev libfuse3
     libcurl4-openssl-dev libssl-dev libjansson-dev libexpat1-dev uthash-dev libpq-dev"
 TEST_PACKAGES="clang clang-format clang-tidy cppcheck shellcheck libclang-rt-14-dev libcmocka-dev sqlite3 rsync valgrind
     python3 python3-venv attr curl procps xz-utils libmicrohttpd-dev vim-tiny ca-certificates git util-linux
-    fio stress-ng bonnie++ bindfs s3fs"
+    fio stress-ng bonnie++ bindfs s3fs postgresql-15"
 
 # MinIO is source-only since 2025-10 and no longer maintained: one known version. Conditional writes need 2025-09-07.
 MINIO_MODULE=github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
@@ -27,6 +27,14 @@ as_root() {
     else
         sudo -n "$@"
     fi
+}
+
+# The package of PostgreSQL's server must not make and start a cluster of its own.
+no_system_cluster() {
+    local conf=/etc/postgresql-common/createcluster.conf
+    [ ! -e "$conf" ] || return 0
+    as_root mkdir -p "${conf%/*}"
+    echo 'create_main_cluster = false' | as_root tee "$conf" >/dev/null
 }
 
 install_debian() { # PACKAGE…
@@ -145,6 +153,7 @@ install_all() {
     # Two runs at once must not install into the same folder.
     exec 9>"$LOCKSTEP_TEST_CACHE/lock"
     flock -w 1450 9
+    no_system_cluster
     # shellcheck disable=SC2086
     install_debian $BUILD_PACKAGES $TEST_PACKAGES
     install_venv
@@ -161,5 +170,7 @@ install_paths() {
     LOCKSTEP_TEST_LIMIT=$LOCKSTEP_TEST_CACHE/limit
     LOCKSTEP_TEST_FSX=$(crate_dir "$FSX_CRATE")/bin/fsx
     LOCKSTEP_TEST_PJDFSTEST=$(crate_dir "$PJDFSTEST_CRATE")/bin/pjdfstest
+    LOCKSTEP_TEST_PG=/usr/lib/postgresql/15/bin
+    export LOCKSTEP_TEST_PG
     export LOCKSTEP_TEST_VENV LOCKSTEP_TEST_MINIO LOCKSTEP_TEST_LIMIT LOCKSTEP_TEST_FSX LOCKSTEP_TEST_PJDFSTEST
 }
