@@ -29,4 +29,15 @@ check_PROGRAMS += tests/catalog/test_sqlite_plans
 tests_catalog_test_sqlite_plans_SOURCES = tests/catalog/test_sqlite_plans.c $(SQLITE_FIXTURE)
 tests_catalog_test_sqlite_plans_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_catalog_test_sqlite_plans_LDADD = $(TEST_LIBS)
+
+PG_FIXTURE = tests/catalog/pg_fixture.c tests/catalog/pg_fixture.h tests/catalog/contract_util.c tests/catalog/contract.h
+EXTRA_DIST += tests/lib/pg_server.sh
+check_PROGRAMS += tests/catalog/test_pg
+tests_catalog_test_pg_SOURCES = tests/catalog/test_pg.c $(PG_FIXTURE)
+tests_catalog_test_pg_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_catalog_test_pg_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/catalog/test_pg_faults
+tests_catalog_test_pg_faults_SOURCES = tests/catalog/test_pg_faults.c $(PG_FIXTURE)
+tests_catalog_test_pg_faults_CPPFLAGS = $(TEST_CPPFLAGS) -DPG_SERVER_SH='"$(abs_top_srcdir)/tests/lib/pg_server.sh"'
+tests_catalog_test_pg_faults_LDADD = $(TEST_LIBS)
 endif
