@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from harness.backends import FileBackend, MinioBackend
 from harness.minio import running_minio
+from harness.postgres import database, running_postgres
 from harness.program import Lockstep
 from harness.tools import LONG
 
@@ -33,6 +34,19 @@ def minio_server():
         return
     with running_minio() as (server, _):
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(postgres_server):
+    """The url of an empty database."""
+    with database(postgres_server) as url:
+        yield url
 
 
 @pytest.fixture
@@ -60,8 +74,8 @@ def backend(request):
     return request.getfixturevalue(f"{request.param}_backend")
 
 
-def _installation(folder, backend):
-    lockstep = Lockstep(folder, backend)
+def _installation(folder, backend, url=""):
+    lockstep = Lockstep(folder, backend, database=url)
     try:
         lockstep.init()
         yield lockstep
@@ -83,3 +97,9 @@ def lockstep_file(folder, file_backend):
 @pytest.fixture
 def lockstep_minio(folder, minio_backend):
     yield from _installation(folder, minio_backend)
+
+
+@pytest.fixture
+def lockstep_postgres(folder, minio_backend, postgres):
+    """On MinIO and PostgreSQL, as shops have it."""
+    yield from _installation(folder, minio_backend, postgres)

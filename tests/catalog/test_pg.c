@@ -26,7 +26,7 @@ static void empty_pg(const char *dir)
 static const struct backend pg_backend = {.name = "postgresql", .open = open_pg, .drop = empty_pg, .utf8_keys = true};
 #define PG_TEST(fn)                                                                                                    \
     {                                                                                                                  \
-        #fn, fn, contract_setup, contract_teardown, (void *)(uintptr_t)&pg_backend                                     \
+#fn, fn, contract_setup, contract_teardown, (void *)(uintptr_t)&pg_backend                                     \
     }
 
 static enum ls_rc try_open(const char *url, bool create, struct ls_err *err)

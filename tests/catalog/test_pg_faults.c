@@ -2,8 +2,8 @@
 /*
  * PostgreSQL going away: sessions that are ended, a server that is killed, a COMMIT whose answer is lost.
  *
- * The answer is lost by a proxy between the catalog and the server: it counts the COMMITs that pass, and at the one that
- * is asked for it cuts the connection before the server sees it, or after the server has answered.
+ * The answer is lost by a proxy between the catalog and the server: it counts the COMMITs that pass, and at the one
+ * that is asked for it cuts the connection before the server sees it, or after the server has answered.
  */
 #include "catalog/contract.h"
 
@@ -176,7 +176,8 @@ static void a_server_that_was_killed_and_is_back_is_used_again(void **state)
     /* One session killed by force: the server ends all of them and recovers. */
     char sql[64], pid[16];
     PGconn *shell = PQconnectdb(url);
-    snprintf(pid, sizeof pid, "%s", pg_get(shell, "SELECT pid FROM pg_stat_activity WHERE state LIKE 'idle in trans%'"));
+    snprintf(pid, sizeof pid, "%s",
+             pg_get(shell, "SELECT pid FROM pg_stat_activity WHERE state LIKE 'idle in trans%'"));
     snprintf(sql, sizeof sql, "kill -KILL %d", atoi(pid));
     assert_int_equal(system(sql), 0);
     enum ls_rc rc = cat->ops->commit(tx, &err);
@@ -327,8 +328,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(reads_go_on_when_all_sessions_were_ended, empty),
         cmocka_unit_test_teardown(a_transaction_that_is_cut_off_changes_nothing_and_says_so, empty),
-        cmocka_unit_test_teardown(
-            an_instance_that_was_cut_off_is_dead_until_it_writes_and_has_lost_what_was_taken, empty),
+        cmocka_unit_test_teardown(an_instance_that_was_cut_off_is_dead_until_it_writes_and_has_lost_what_was_taken,
+                                  empty),
         cmocka_unit_test_teardown(a_server_that_was_killed_and_is_back_is_used_again, stop_server),
         cmocka_unit_test_teardown(the_rows_decide_when_the_answer_of_a_commit_is_lost, empty),
     };

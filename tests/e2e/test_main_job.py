@@ -12,6 +12,12 @@ from harness.program import SLOW
 pytestmark = pytest.mark.mount
 
 
+@pytest.fixture(params=["file", "minio", "postgres"])
+def lockstep(request):
+    """On each store with SQLite, and on MinIO with PostgreSQL."""
+    return request.getfixturevalue(f"lockstep_{request.param}")
+
+
 def sh(*argv, timeout=100):
     done = subprocess.run([str(word) for word in argv], capture_output=True, text=True, timeout=timeout * SLOW)
     assert done.returncode == 0, f"{argv}: status {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
@@ -19,7 +25,7 @@ def sh(*argv, timeout=100):
 
 
 def agree(lockstep, mount, count):
-    """Three witnesses: the store, the sqlite3 shell and the mount; then our own scan."""
+    """Three witnesses: the store, the database's own shell and the mount; then our own scan."""
     objects = lockstep.oracle.objects()
     assert len(objects) == count
     assert {key: (obj.etag, obj.size) for key, obj in objects.items()} == lockstep.oracle.shell_rows()

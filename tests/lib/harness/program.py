@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .mount import Mount
 from .oracle import Oracle
+from .postgres import PostgresOracle
 
 SLOW = float(os.environ.get("LOCKSTEP_TEST_SLOW", "1"))  # sanitizers and valgrind take longer
 PUBLIC_URL = "http://images.example.test/shop"
@@ -31,11 +32,15 @@ def wait_until(condition, what: str, timeout: float = 20) -> None:
 
 
 class Lockstep:
-    def __init__(self, folder: Path, backend, config_lines: tuple[str, ...] = ()):
+    def __init__(self, folder: Path, backend, config_lines: tuple[str, ...] = (), database: str = ""):
         self.folder, self.backend = folder, backend
         self.config = folder / "lockstep.conf"
         self.catalog = folder / "catalog.db"
-        self.oracle = Oracle(backend, self.catalog, PUBLIC_URL)
+        self.catalog_url = database or f"sqlite:{self.catalog}"
+        if database:
+            self.oracle = PostgresOracle(backend, database, PUBLIC_URL)
+        else:
+            self.oracle = Oracle(backend, self.catalog, PUBLIC_URL)
         self.mounts: list[Mount] = []
         self.processes: list[subprocess.Popen] = []
         self.environ: dict[str, str] = {}
@@ -44,7 +49,7 @@ class Lockstep:
     # --- set up
 
     def init(self) -> "Lockstep":
-        self.run("init", *self.backend.init_args(), "--catalog", f"sqlite:{self.catalog}")
+        self.run("init", *self.backend.init_args(), "--catalog", self.catalog_url)
         self.set_config("store", "public_url", PUBLIC_URL)
         self.set_config("mount", "cache_dir", str(self.folder / "cache"))
         return self
