@@ -67,7 +67,7 @@ check_includes() {
     done
 }
 
-fuse_flags=$(pkg-config --cflags fuse3)
+fuse_flags=$(pkg-config --cflags fuse3 libpq)
 
 # Print each header below a tree that does not compile alone.
 check_headers() {

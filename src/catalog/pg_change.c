@@ -57,8 +57,10 @@ enum ls_rc ls_pg_change_page(struct ls_catalog *cat, int64_t after, unsigned lim
                           ls_pg_of(cat)->label, after + 1, floor);
     out->memory = ls_arena_new();
     out->items = calloc(n ? (size_t)n : 1, sizeof *out->items);
-    if (!out->memory || !out->items)
-        rc = ls_err_nomem(err);
+    if (!out->memory || !out->items) {
+        ls_change_page_dispose(out);
+        return ls_err_nomem(err);
+    }
     for (int i = 0; rc == LS_OK && i < n && !PQgetisnull(res, i, 1); i++)
         rc = read_change(res, i, &out->items[out->n++], out->memory, err);
     if (rc != LS_OK)
