@@ -69,6 +69,7 @@ void world_close(struct world *w)
 void world_make(struct world *w)
 {
     memset(w, 0, sizeof(*w));
+    world_catalog_make(); /* first: it ends the program when there is no server */
     /* A killed process leaves its writes to the kernel, so memory will do, and it is quick. */
     const char *tmp = getenv("TMPDIR");
     if (!tmp)

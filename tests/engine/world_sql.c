@@ -5,6 +5,7 @@
 #include "engine/world.h"
 
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include "catalog/backends.h"
 
@@ -28,7 +29,17 @@ enum ls_rc world_catalog_open(struct world *w)
     return ls_catalog_pg_open(&opts, &w->catalog, &w->err);
 }
 
-void world_catalog_remove(void) { pg_empty(); }
+/* One connection between two emptyings: making one takes longer than a statement. A child makes its own. */
+static PGconn *shell;
+static pid_t shell_owner;
+
+void world_catalog_remove(void)
+{
+    if (shell && shell_owner == getpid())
+        PQfinish(shell);
+    shell = NULL;
+    pg_empty();
+}
 
 enum { BOOL_OID = 16, BYTEA_OID = 17 };
 
@@ -56,7 +67,11 @@ static void run(const struct world *w, void (*row)(void *ctx, int n, char **valu
     (void)w;
     static char bytes[16][2048];
     char *values[16];
-    PGconn *conn = pg_shell();
+    if (!shell || shell_owner != getpid()) {
+        shell = pg_shell();
+        shell_owner = getpid();
+    }
+    PGconn *conn = shell;
     PGresult *res = PQexec(conn, text);
     if (PQresultStatus(res) != PGRES_COMMAND_OK && PQresultStatus(res) != PGRES_TUPLES_OK)
         fail_msg("%s: %s", text, PQerrorMessage(conn));
@@ -66,7 +81,6 @@ static void run(const struct world *w, void (*row)(void *ctx, int n, char **valu
         row(ctx, PQnfields(res), values);
     }
     PQclear(res);
-    PQfinish(conn);
 }
 
 void sql_refuse(const struct world *w, const char *statement, const char *like)

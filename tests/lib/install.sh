@@ -32,7 +32,7 @@ as_root() {
 # The package of PostgreSQL's server must not make and start a cluster of its own.
 no_system_cluster() {
     local conf=/etc/postgresql-common/createcluster.conf
-    [ ! -e "$conf" ] || return 0
+    [ ! -x /usr/lib/postgresql/15/bin/postgres ] && [ ! -e "$conf" ] || return 0
     as_root mkdir -p "${conf%/*}"
     echo 'create_main_cluster = false' | as_root tee "$conf" >/dev/null
 }
