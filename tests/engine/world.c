@@ -79,7 +79,6 @@ void world_make(struct world *w)
         fail_msg("no temporary folder");
     snprintf(w->bucket, sizeof(w->bucket), "%s/bucket", w->dir);
     snprintf(w->db, sizeof(w->db), "%s/catalog.db", w->dir);
-    world_catalog_make();
 }
 
 static int rm_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
