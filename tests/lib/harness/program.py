@@ -36,7 +36,7 @@ class Lockstep:
         self.folder, self.backend = folder, backend
         self.config = folder / "lockstep.conf"
         self.catalog = folder / "catalog.db"
-        self.catalog_url = database or f"sqlite:{self.catalog}"
+        self.database = database  # the url of one on PostgreSQL; "": SQLite, in self.catalog
         if database:
             self.oracle = PostgresOracle(backend, database, PUBLIC_URL)
         else:
@@ -47,6 +47,10 @@ class Lockstep:
         self.extra = config_lines
 
     # --- set up
+
+    @property
+    def catalog_url(self) -> str:
+        return self.database or f"sqlite:{self.catalog}"
 
     def init(self) -> "Lockstep":
         self.run("init", *self.backend.init_args(), "--catalog", self.catalog_url)
