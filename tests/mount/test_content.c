@@ -324,7 +324,12 @@ static void what_does_not_match_its_etag_is_never_kept(void **state)
     (void)state;
     struct ls_content *content = open_object("k");
     bytes[5 * MIB + 3] ^= 1; /* the server's disk rots: the etag stays */
-    read_all(content);
+    /* What is read ahead may have been found wrong before the last of these. */
+    for (uint64_t at = 0; at < SIZE; at += MIB) {
+        enum ls_rc rc = read_at(content, at, MIB);
+        assert_true(rc == LS_OK || rc == LS_CORRUPT);
+    }
+    settle();
     assert_false(atomic_load(&content->whole));
     assert_int_equal(cache_env_each_file(NULL), 0);
     assert_int_equal(read_at(content, 7 * MIB + 5, 10), LS_CORRUPT);
