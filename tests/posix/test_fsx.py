@@ -25,6 +25,7 @@ flen = 262144
 nomsyncafterwrite = %s
 
 [opsize]
+min = 1
 max = 65536
 
 [weights]
