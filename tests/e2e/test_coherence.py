@@ -146,12 +146,9 @@ def test_the_next_open_sees_at_once_what_was_committed(watched, lockstep):
 
 
 def test_a_lost_feed_is_said_once_and_costs_only_time(watched, lockstep):
-    lockstep.oracle.query("select 1")
-    connection_script = (
-        "begin immediate; delete from product_image where file_name like '%/image-0000.png';"
-        "delete from lockstep_change; commit"
-    )
-    subprocess.run(["sqlite3", "-cmd", ".timeout 20000", lockstep.catalog, connection_script], check=True, timeout=60)
+    with lockstep.oracle.transaction() as execute:
+        execute("delete from product_image where file_name like '%/image-0000.png'")
+        execute("delete from lockstep_change")
     wait_until(lambda: "changes_lost" in watched.text(), "the log says that changes were lost")
     shown(watched, lockstep)
     lockstep.put(KEY, png("a"))
@@ -160,6 +157,8 @@ def test_a_lost_feed_is_said_once_and_costs_only_time(watched, lockstep):
 
 
 # ---- listings
+
+listings = pytest.mark.pairs("file", "postgres")  # they come from the catalog alone
 
 
 def load(lockstep, objects: dict[str, int]) -> None:
@@ -212,16 +211,17 @@ LONG = "-" * 200  # so that a listing takes many calls
 
 
 @pytest.fixture
-def crowd(lockstep_file):
+def crowd(lockstep):
     """A folder of 500 files with long names, and its mount."""
     keys = [f"products/p1/500ml/hero-card/{i:04d}{LONG}.png" for i in range(500)]
     for key in keys:
-        lockstep_file.backend.put(key, b"x")
-    lockstep_file.run("import")
-    return lockstep_file.mount().products / "p1/500ml/hero-card", [Path(key).name for key in keys]
+        lockstep.backend.put(key, b"x")
+    lockstep.run("import")
+    return lockstep.mount().products / "p1/500ml/hero-card", [Path(key).name for key in keys]
 
 
-def test_a_folder_is_emptied_while_it_is_read(crowd, lockstep_file):
+@listings
+def test_a_folder_is_emptied_while_it_is_read(crowd, lockstep):
     folder, names = crowd
     with os.scandir(folder) as entries:
         seen = []
@@ -232,10 +232,11 @@ def test_a_folder_is_emptied_while_it_is_read(crowd, lockstep_file):
     assert sorted(seen) == names
     assert sorted(os.listdir(folder)) == [name for i, name in enumerate(names) if i % 3 == 0 and i <= 200]
     subprocess.run(["rm", "-r", folder.parent.parent], check=True, timeout=100 * SLOW)
-    assert lockstep_file.oracle.rows() == {}
+    assert lockstep.oracle.rows() == {}
 
 
-def test_names_that_stay_are_given_once_while_others_come_and_go(crowd, lockstep_file):
+@listings
+def test_names_that_stay_are_given_once_while_others_come_and_go(crowd, lockstep):
     folder, names = crowd
     prefix = "products/p1/500ml/hero-card"
     with Directory(folder) as directory:
@@ -243,8 +244,8 @@ def test_names_that_stay_are_given_once_while_others_come_and_go(crowd, lockstep
         (folder / f"0050{LONG}-new.png").write_bytes(b"behind")
         (folder / f"0250{LONG}-new.png").write_bytes(b"ahead")
         (folder / names[10]).rename(folder / f"0499{LONG}-moved.png")
-        lockstep_file.run("rm", *(f"{prefix}/{names[i]}" for i in (20, 99, 100, 101, 400)))
-        lockstep_file.put(f"{prefix}/0300{LONG}-other.png", b"from elsewhere")
+        lockstep.run("rm", *(f"{prefix}/{names[i]}" for i in (20, 99, 100, 101, 400)))
+        lockstep.put(f"{prefix}/0300{LONG}-other.png", b"from elsewhere")
         seen += directory.rest()
     untouched = [name for i, name in enumerate(names) if i not in (10, 20, 99, 100, 101, 400)]
     assert [name for name in sorted(seen) if name in untouched] == untouched
@@ -252,6 +253,7 @@ def test_names_that_stay_are_given_once_while_others_come_and_go(crowd, lockstep
     wait_until(lambda: len(os.listdir(folder)) == 500 - 5 + 3, "the listing shows what came and went")
 
 
+@listings
 def test_positions_stay_good(crowd):
     folder, names = crowd
     with Directory(folder) as directory:
@@ -274,17 +276,18 @@ def test_positions_stay_good(crowd):
         assert directory.rest() == order[499:]
 
 
+@listings
 @pytest.mark.timeout(400)
-def test_a_folder_of_10_000_and_5_000_folders(lockstep_file):
-    load(lockstep_file, {f"products/big/1kg/other-images/f{i:05d}.jpg": 1 + i for i in range(10_000)})
+def test_a_folder_of_10_000_and_5_000_folders(lockstep):
+    load(lockstep, {f"products/big/1kg/other-images/f{i:05d}.jpg": 1 + i for i in range(10_000)})
     tree = {
         f"products/p{i:04d}/{weight}/{kind}/a.jpg": 7
         for i in range(560)
         for weight in ("500ml", "1kg")
         for kind in ("hero-card", "info-card", "other-images")
     }
-    load(lockstep_file, tree)
-    mount = lockstep_file.mount()
+    load(lockstep, tree)
+    mount = lockstep.mount()
     big = mount.products / "big/1kg/other-images"
 
     def lines(*argv) -> int:
@@ -297,6 +300,6 @@ def test_a_folder_of_10_000_and_5_000_folders(lockstep_file):
         assert lines("find", mount.products, "-type", "d") == 1 + 3 + 560 * (1 + 2 + 6)
     assert sorted(os.listdir(big)) == [f"f{i:05d}.jpg" for i in range(10_000)]
     assert (big / "f09999.jpg").stat().st_size == 10_000
-    load(lockstep_file, {"products/big/1kg/other-images/g.jpg": 1, "products/p0000/2kg/info-card/a.jpg": 1})
+    load(lockstep, {"products/big/1kg/other-images/g.jpg": 1, "products/p0000/2kg/info-card/a.jpg": 1})
     wait_until(lambda: "g.jpg" in os.listdir(big), "the new file is listed")
     wait_until(lambda: sorted(os.listdir(mount.products / "p0000")) == ["1kg", "2kg", "500ml"], "so is the new weight")

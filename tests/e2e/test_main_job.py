@@ -12,12 +12,6 @@ from harness.program import SLOW
 pytestmark = pytest.mark.mount
 
 
-@pytest.fixture(params=["file", "minio", "postgres"])
-def lockstep(request):
-    """On each store with SQLite, and on MinIO with PostgreSQL."""
-    return request.getfixturevalue(f"lockstep_{request.param}")
-
-
 def sh(*argv, timeout=100):
     done = subprocess.run([str(word) for word in argv], capture_output=True, text=True, timeout=timeout * SLOW)
     assert done.returncode == 0, f"{argv}: status {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the suites of others share: a mounted world on each store."""
+"""What the suites of others share: a mounted world on each pair."""
 
 import pytest
 
 
 @pytest.fixture
 def mount(lockstep):
-    """A mount, once on each store."""
+    """A mount, once on each pair of store and catalog."""
     return lockstep.mount()
 
 

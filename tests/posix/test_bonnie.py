@@ -8,7 +8,7 @@ left out, as is the phase that writes a byte at a time (-f), which measures its 
 import pytest
 from harness.tools import sized, tool
 
-pytestmark = pytest.mark.mount
+pytestmark = [pytest.mark.mount, pytest.mark.pairs("file", "minio")]
 
 SIZE_MIB = sized(16, 1024)
 

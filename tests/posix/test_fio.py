@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from harness.tools import sized, tool
 
-pytestmark = pytest.mark.mount
+pytestmark = [pytest.mark.mount, pytest.mark.pairs("file", "minio")]
 
 SIZE_MIB = sized(6, 256)
 JOBS = 2

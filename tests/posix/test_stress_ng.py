@@ -14,7 +14,7 @@ import re
 import pytest
 from harness.tools import LET_GO, sized, tool
 
-pytestmark = pytest.mark.mount
+pytestmark = [pytest.mark.mount, pytest.mark.pairs("file", "minio")]
 
 SECONDS = sized(1, 60)
 OPTIONS = {

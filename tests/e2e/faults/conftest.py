@@ -19,9 +19,9 @@ def proxy(minio_server):
 
 
 @pytest.fixture
-def behind(folder, minio_backend, proxy):
+def behind(folder, minio_backend, database_url, proxy):
     """Lockstep talks to the proxy with a deadline of 3 s; the oracle talks to MinIO itself."""
-    lockstep = Lockstep(folder, minio_backend)
+    lockstep = Lockstep(folder, minio_backend, database=database_url)
     try:
         lockstep.init()
         lockstep.set_config("store", "endpoint", proxy.endpoint)

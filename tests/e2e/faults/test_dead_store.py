@@ -145,20 +145,13 @@ def test_a_missing_bucket_is_named_and_no_row_is_lost(lockstep):
 
 
 def test_a_locked_catalog_is_an_error_in_time_and_nothing_is_acknowledged(lockstep, bounded):
-    import sqlite3
-
     seed(lockstep, ("p1", "500ml", 3))
     before = lockstep.oracle.objects()
-    holder = sqlite3.connect(lockstep.catalog, isolation_level=None)
-    holder.execute("begin exclusive")
-    try:
+    with lockstep.oracle.locked():
         with bounded(60):
             done = lockstep.put(KEY, b"x", check=None)
         assert done.returncode == 4 and done.stderr.strip()
         assert any(word in done.stderr.lower() for word in ("busy", "lock")), done.stderr
-    finally:
-        holder.execute("rollback")
-        holder.close()
     lockstep.run("recover")
     assert lockstep.oracle.objects() == before
     lockstep.put(KEY, b"x")
@@ -167,24 +160,17 @@ def test_a_locked_catalog_is_an_error_in_time_and_nothing_is_acknowledged(lockst
 
 @pytest.mark.mount
 def test_a_catalog_locked_under_the_mount_fails_the_write_and_ls_goes_on(lockstep, folder, bounded):
-    import sqlite3
-
     seed(lockstep, ("p1", "500ml", 3))
     (folder / "new.png").write_bytes(png("new"))
     mount = lockstep.mount()
     hero = mount.products / "p1/500ml/hero-card"
-    holder = sqlite3.connect(lockstep.catalog, isolation_level=None)
-    holder.execute("begin exclusive")
-    try:
+    with lockstep.oracle.locked():
         writer = subprocess.Popen(["cp", folder / "new.png", hero / "new.png"], stderr=subprocess.PIPE)
         assert answers("ls", "-lR", mount.path).returncode == 0
         assert answers("df", mount.path).returncode == 0
         with bounded(60):
             assert writer.wait(90 * SLOW) != 0, "cp said success while the catalog was locked"
         writer.communicate()
-    finally:
-        holder.execute("rollback")
-        holder.close()
     assert answers("cp", folder / "new.png", hero / "new.png", limit=30).returncode == 0
     assert mount.unmount() == 0
     lockstep.assert_in_step()

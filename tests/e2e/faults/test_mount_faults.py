@@ -4,7 +4,6 @@ documented errno at the call that failed, a log line that says what to do, and r
 
 import errno
 import os
-import sqlite3
 import subprocess
 from contextlib import contextmanager, suppress
 
@@ -77,25 +76,20 @@ def write(path, data: bytes) -> None:
     os.close(fd)
 
 
-def test_a_locked_catalog_is_ebusy_and_the_mount_goes_on(lockstep_file):
-    lockstep = lockstep_file
+@pytest.mark.pairs("file", "postgres")
+def test_a_locked_catalog_is_ebusy_and_the_mount_goes_on(lockstep):
     seed(lockstep, ("p1", "500ml", 3))
     lockstep.set_config("catalog", "busy_timeout", "300ms")
     lockstep.set_config("store", "deadline", "500ms")
     mount = lockstep.mount()
     hero = mount.products / HERO
-    holder = sqlite3.connect(lockstep.catalog, isolation_level=None)
-    holder.execute("begin immediate")
-    try:
+    with lockstep.oracle.locked():
         fails_with(errno.EBUSY, write, hero / "new.png", b"new")
         fails_with(errno.EBUSY, os.unlink, hero / "image-0000.png")
         fails_with(errno.EBUSY, os.rename, hero / "image-0000.png", hero / "b.png")
         fails_with(errno.EBUSY, os.mkdir, mount.products / "p2")
         assert os.listdir(hero) == ["image-0000.png"] and os.stat(hero / "image-0000.png").st_size
         assert (hero / "image-0000.png").read_bytes() and os.statvfs(mount.path).f_blocks
-    finally:
-        holder.execute("rollback")
-        holder.close()
     assert "class=busy" in mount.text() and "lockstep status" in mount.text()
     write(hero / "new.png", b"new")
     os.unlink(hero / "image-0000.png")
@@ -173,8 +167,9 @@ def test_a_full_catalog_is_enospc_and_room_is_all_it_takes(lockstep_file, folder
         lockstep.close()
 
 
-def test_names_that_the_layout_forbids_are_refused_by_their_kind(lockstep_file):
-    mount = lockstep_file.mount()
+@pytest.mark.pairs("file", "postgres")
+def test_names_that_the_layout_forbids_are_refused_by_their_kind(lockstep):
+    mount = lockstep.mount()
     hero = mount.products / HERO
     hero.mkdir(parents=True)
     weight = hero.parent
@@ -192,4 +187,4 @@ def test_names_that_the_layout_forbids_are_refused_by_their_kind(lockstep_file):
     fails_with(errno.EINVAL, os.rename, hero / "a.png", hero / "bad\x01name")
     fails_with(errno.EPERM, os.rename, weight, mount.products / "p3")
     assert os.listdir(hero) == ["a.png"]
-    lockstep_file.assert_in_step()
+    lockstep.assert_in_step()

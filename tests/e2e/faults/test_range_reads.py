@@ -49,9 +49,9 @@ def with_big(lockstep):
     return lockstep.mount()
 
 
-def test_reads_of_a_stopped_store_end_in_time_and_go_on_afterwards(folder):
+def test_reads_of_a_stopped_store_end_in_time_and_go_on_afterwards(folder, database_url):
     with running_minio() as (server, process):
-        lockstep = Lockstep(folder, MinioBackend(*server))
+        lockstep = Lockstep(folder, MinioBackend(*server), database=database_url)
         try:
             lockstep.init()
             lockstep.set_config("store", "deadline", f"{DEADLINE_S}s")

@@ -29,8 +29,8 @@ def own_minio():
 
 
 @pytest.fixture
-def shop(folder, own_minio):
-    lockstep = Lockstep(folder, MinioBackend(*own_minio[0]))
+def shop(folder, own_minio, database_url):
+    lockstep = Lockstep(folder, MinioBackend(*own_minio[0]), database=database_url)
     try:
         lockstep.init()
         lockstep.set_config("store", "deadline", f"{DEADLINE_S}s")

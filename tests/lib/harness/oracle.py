@@ -5,6 +5,7 @@ import json
 import re
 import sqlite3
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -56,42 +57,54 @@ class Oracle:
         finally:
             connection.close()
 
-    def execute(self, sql: str, *values) -> None:
-        """What a foreign program writes into the catalog."""
+    @contextmanager
+    def transaction(self):
+        """A foreign program's; yields what executes a statement in it: f(sql, values)."""
         connection = sqlite3.connect(self.catalog, timeout=20)
         try:
             with connection:
-                connection.execute(sql, values)
+                yield connection.execute
         finally:
             connection.close()
 
+    def execute(self, sql: str, *values) -> None:
+        """What a foreign program writes into the catalog."""
+        with self.transaction() as execute:
+            execute(sql, values)
+
+    @contextmanager
+    def locked(self):
+        """Nobody else writes meanwhile."""
+        holder = sqlite3.connect(self.catalog, isolation_level=None)
+        try:
+            holder.execute("begin exclusive")
+            yield
+        finally:
+            holder.close()
+
     def insert_rows(self, objects) -> None:
         """Rows of many objects at once, as an application's own bulk load would write them."""
-        connection = sqlite3.connect(self.catalog, timeout=20)
-        try:
-            with connection:
-                known = set()
-                for key, obj in objects.items():
-                    product, weight, kind, _ = KEY.match(key).groups()
-                    if (product, weight) not in known:
-                        connection.execute("insert or ignore into product (id) values (?)", (product,))
-                        connection.execute(
-                            "insert or ignore into product_variant (product_id, weight) values (?, ?)",
-                            (product, weight),
-                        )
-                        known.add((product, weight))
-                    connection.execute(
-                        "insert into product_image (product_id, variant_id, variant_weight, image_type, file_name,"
-                        " image_url) values (?, (select id from product_variant where product_id = ? and weight = ?),"
-                        " ?, ?, ?, ?)",
-                        (product, product, weight, weight, kind, key, f"{self.public_url}/{key}"),
+        with self.transaction() as execute:
+            known = set()
+            for key, obj in objects.items():
+                product, weight, kind, _ = KEY.match(key).groups()
+                if (product, weight) not in known:
+                    execute("insert into product (id) values (?) on conflict do nothing", (product,))
+                    execute(
+                        "insert into product_variant (product_id, weight) values (?, ?) on conflict do nothing",
+                        (product, weight),
                     )
-                    connection.execute(
-                        "insert into lockstep_object values (?, ?, ?, 0, 420, 0, 0, 'image/jpeg')",
-                        (key, obj.size, obj.etag),
-                    )
-        finally:
-            connection.close()
+                    known.add((product, weight))
+                execute(
+                    "insert into product_image (product_id, variant_id, variant_weight, image_type, file_name,"
+                    " image_url) values (?, (select id from product_variant where product_id = ? and weight = ?),"
+                    " ?, ?, ?, ?)",
+                    (product, product, weight, weight, kind, key, f"{self.public_url}/{key}"),
+                )
+                execute(
+                    "insert into lockstep_object values (?, ?, ?, 0, 420, 0, 0, 'image/jpeg')",
+                    (key, obj.size, obj.etag),
+                )
 
     def rows(self) -> dict[str, Row]:
         return {row[0]: Row(*row) for row in self.query(ROWS)}

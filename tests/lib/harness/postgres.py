@@ -53,6 +53,11 @@ def plain(value):
     return value
 
 
+def translated(sql: str) -> str:
+    """From sqlite3's marks of values to psycopg's."""
+    return sql.replace("%", "%%").replace("?", "%s")
+
+
 class PostgresOracle(Oracle):
     """The same questions; `catalog` is the database's url."""
 
@@ -61,12 +66,21 @@ class PostgresOracle(Oracle):
 
     def query(self, sql: str, *values) -> list[tuple]:
         with self.connect() as connection:
-            rows = connection.execute(sql.replace("%", "%%").replace("?", "%s"), values).fetchall()
+            rows = connection.execute(translated(sql), values).fetchall()
             return [tuple(map(plain, row)) for row in rows]
 
-    def execute(self, sql: str, *values) -> None:
-        with self.connect() as connection:
-            connection.execute(sql.replace("%", "%%").replace("?", "%s"), values)
+    @contextmanager
+    def transaction(self):
+        with self.connect() as connection, connection.pipeline():
+            yield lambda sql, values=(): connection.execute(translated(sql), values)
+
+    @contextmanager
+    def locked(self):
+        """The application has written and not committed yet: nobody else writes meanwhile."""
+        with self.connect() as holder:
+            holder.execute("insert into product (id) values ('locked')")
+            yield
+            holder.rollback()
 
     def shell_rows(self) -> dict[str, tuple[str, int]]:
         """key -> (etag, size) as psql prints them."""
