@@ -59,7 +59,7 @@ static enum ls_rc copy_rows(struct ls_pg_conn *conn, FILE *file, const char *pat
                 return fail_write(path, err);
             deadline_ms = ls_monotonic_ms() + LS_PG_STATEMENT_MS;
         } else if (n == 0) {
-            if (!ls_pg_conn_wait(conn, deadline_ms))
+            if (!ls_pg_conn_read(conn, deadline_ms))
                 return ls_pg_fail(conn, NULL, "copy", err);
         } else if (n == -1)
             return LS_OK;

@@ -245,6 +245,16 @@ bool ls_pg_conn_wait(struct ls_pg_conn *conn, int64_t deadline_ms)
     }
 }
 
+bool ls_pg_conn_read(struct ls_pg_conn *conn, int64_t deadline_ms)
+{
+    if (!wait_socket(conn->pg, POLLIN, deadline_ms)) {
+        conn->dead = true;
+        return false;
+    }
+    (void)PQconsumeInput(conn->pg); /* the next call says what is wrong */
+    return true;
+}
+
 /* ---- the pool ---- */
 
 static struct ls_pg_conn *pop_idle(struct ls_pg *cat)

@@ -128,6 +128,8 @@ void ls_pg_conn_close(struct ls_pg_conn *conn); /* takes NULL */
 static inline void ls_pg_conn_auto(struct ls_pg_conn *const *owned) { ls_pg_conn_close(*owned); }
 /* Wait until an answer can be taken; false (and dead) when the deadline has passed. */
 bool ls_pg_conn_wait(struct ls_pg_conn *conn, int64_t deadline_ms);
+/* The same for the next row of a COPY, during which libpq never counts as busy. */
+bool ls_pg_conn_read(struct ls_pg_conn *conn, int64_t deadline_ms);
 /* Has the other side hung up? Asks nothing over the network. */
 bool ls_pg_conn_lost(struct ls_pg_conn *conn);
 

@@ -150,16 +150,18 @@ static void a_backup_is_a_script_that_brings_the_rows_back(void **state)
     const char *keys[] = {"a\\b", "tab\there", "\xc3\xa4"};
     snprintf(path, sizeof path, "%s/backup", f->dir);
     add_images(f->cat, keys, 3);
+    PGconn *shell = pg_shell();
+    pg_get(shell,
+           "INSERT INTO product (id) SELECT 'many' || n FROM generate_series(1, 5000) n"); /* more than one read */
     assert_ok(f->cat->ops->backup(f->cat, path, &err), &err);
     assert_fails(f->cat->ops->backup(f->cat, path, &err), LS_EXISTS, &err, path);
-    PGconn *shell = pg_shell();
     pg_get(shell, "DELETE FROM product_image; INSERT INTO product (id) VALUES ('x')");
     snprintf(command, sizeof command, "psql -q -X -v ON_ERROR_STOP=1 -1 -f %s '%s' >/dev/null", path, pg_url());
     assert_int_equal(system(command), 0);
     for (size_t i = 0; i < 3; i++)
         assert_true(has_image(f->cat, keys[i]));
     assert_string_equal(pg_get(shell, "SELECT count(*) FROM lockstep_object"), "3");
-    assert_string_equal(pg_get(shell, "SELECT count(*) FROM product"), "1");
+    assert_string_equal(pg_get(shell, "SELECT count(*) FROM product"), "5001");
     PQfinish(shell);
     const char *more[] = {"z"};
     add_images(f->cat, more, 1); /* no number is given twice */
