@@ -9,7 +9,8 @@ import pytest
 from harness.images import make_tree
 from harness.program import SLOW, program
 
-pytestmark = [pytest.mark.valgrind, pytest.mark.timeout(600)]
+# Not yet run with PostgreSQL.
+pytestmark = [pytest.mark.valgrind, pytest.mark.timeout(600), pytest.mark.pairs("file", "minio")]
 
 ERROR = 87  # the exit status by which memcheck tells that it found something
 # The libtool wrapper script of an uninstalled program would be checked instead of it.
