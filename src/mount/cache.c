@@ -247,29 +247,43 @@ struct wanted {
     uint64_t size_bytes;
 };
 
-/* Become the one who fetches this entry, after waiting for whoever does already; NULL: out of memory. */
-static struct ls_cache_entry *begin_fetch(struct ls_cache *cache, const uint8_t id[LS_SHA256_LEN])
+static void drop_unused(struct ls_cache *cache, struct ls_cache_entry *entry)
 {
+    if (!entry->present && !entry->content && !entry->fetching && entry->waiters == 0)
+        ls_index_drop(cache, entry);
+}
+
+/* Become the one who fetches this entry, after waiting for whoever does already. Who waited for one that failed fails
+ * with it: another try would wait for the store a second time. NULL: *out_rc. */
+static struct ls_cache_entry *begin_fetch(struct ls_cache *cache, const uint8_t id[LS_SHA256_LEN], enum ls_rc *out_rc)
+{
+    *out_rc = LS_NO_MEMORY;
     struct ls_cache_entry *entry = ls_index_find(cache, id);
     if (!entry)
         entry = ls_index_add(cache, id);
     if (!entry)
         return NULL;
+    bool waited = entry->fetching;
     entry->waiters++;
     while (entry->fetching)
         pthread_cond_wait(&cache->fetched, &cache->lock);
     entry->waiters--;
+    *out_rc = waited ? entry->failure : LS_OK;
+    if (*out_rc) {
+        drop_unused(cache, entry);
+        return NULL;
+    }
     entry->fetching = true;
     return entry;
 }
 
 /* The lock is held. */
-static void end_fetch(struct ls_cache *cache, struct ls_cache_entry *entry)
+static void end_fetch(struct ls_cache *cache, struct ls_cache_entry *entry, enum ls_rc rc)
 {
     entry->fetching = false;
+    entry->failure = rc;
     pthread_cond_broadcast(&cache->fetched);
-    if (!entry->present && !entry->content && entry->waiters == 0)
-        ls_index_drop(cache, entry);
+    drop_unused(cache, entry);
 }
 
 /* What an earlier fetch or run left, if it is right. What cannot be checked is not believed. */
@@ -347,14 +361,15 @@ enum ls_rc ls_cache_fetch(struct ls_cache *cache, const char *key, const char *e
     struct ls_cache_entry *entry;
     {
         LS_LOCK(&cache->lock);
-        entry = begin_fetch(cache, id);
+        enum ls_rc failed;
+        entry = begin_fetch(cache, id, &failed);
         if (!entry)
-            return ls_err_nomem(err);
+            return ls_err_set(err, failed, "cache: GET %s: a request for it that was under way failed", key);
         if (entry->content && !is_of(entry->content, size_bytes))
             ls_index_detach(entry);
         if (entry->content) {
             *out_content = ls_content_ref(entry->content);
-            end_fetch(cache, entry);
+            end_fetch(cache, entry, LS_OK);
             return LS_OK;
         }
         present = entry->present;
@@ -366,7 +381,7 @@ enum ls_rc ls_cache_fetch(struct ls_cache *cache, const char *key, const char *e
         LS_LOCK(&cache->lock);
         *out_content = open_named(cache, entry, fd);
         ls_index_set_present(cache, entry, size_bytes);
-        end_fetch(cache, entry);
+        end_fetch(cache, entry, LS_OK);
         return *out_content ? LS_OK : ls_err_nomem(err);
     }
     {
@@ -378,8 +393,46 @@ enum ls_rc ls_cache_fetch(struct ls_cache *cache, const char *key, const char *e
     else
         rc = fetch_blocks(cache, entry, &want, out_content, err);
     LS_LOCK(&cache->lock);
-    end_fetch(cache, entry);
+    end_fetch(cache, entry, rc);
     return rc;
+}
+
+/* ---- fetching ahead ---- */
+
+struct ahead {
+    struct ls_cache *cache;
+    uint64_t size_bytes;
+    char etag[LS_ETAG_MAX];
+    char key[LS_KEY_MAX + 1];
+};
+
+static void run_ahead(void *arg)
+{
+    struct ahead *ahead = arg;
+    struct ls_content *content = NULL;
+    if (!atomic_load(&ahead->cache->stopped) &&
+        ls_cache_fetch(ahead->cache, ahead->key, ahead->etag, ahead->size_bytes, &content, NULL) == LS_OK)
+        ls_content_unref(content);
+    free(ahead);
+}
+
+void ls_cache_ahead(struct ls_cache *cache, const char *key, const char *etag, uint64_t size_bytes)
+{
+    uint8_t id[LS_SHA256_LEN];
+    if (size_bytes > WHOLE_BYTES || strlen(key) > LS_KEY_MAX || !ls_index_make_id(key, etag, id))
+        return;
+    LS_LOCK(&cache->lock);
+    const struct ls_cache_entry *entry = ls_index_find(cache, id);
+    if (!cache->fetchers || (entry && (entry->fetching || entry->content || (entry->present && entry->trusted))))
+        return;
+    struct ahead *ahead = malloc(sizeof *ahead);
+    if (!ahead)
+        return;
+    *ahead = (struct ahead){.cache = cache, .size_bytes = size_bytes};
+    snprintf(ahead->etag, sizeof ahead->etag, "%s", etag);
+    memcpy(ahead->key, key, strlen(key) + 1);
+    if (ls_workers_add(cache->fetchers, run_ahead, ahead) != LS_OK)
+        free(ahead);
 }
 
 void ls_cache_log_failure(const char *key, enum ls_rc rc, const struct ls_err *err)

@@ -36,6 +36,8 @@ struct ls_content *ls_cache_find(struct ls_cache *cache, const char *key, const 
  * wanted. LS_NOT_FOUND: no object. LS_CONFLICT: the object has another etag. LS_CORRUPT: the bytes do not match it. */
 enum ls_rc ls_cache_fetch(struct ls_cache *cache, const char *key, const char *etag, uint64_t size_bytes,
                           struct ls_content **out_content, struct ls_err *err) LS_MUST_CHECK;
+/* Begin to fetch it, if it is a small object that is not here; nobody is told of the outcome. Never blocks. */
+void ls_cache_ahead(struct ls_cache *cache, const char *key, const char *etag, uint64_t size_bytes);
 /* Make a staged file, which is not written to any more, the entry of what was committed from it. Best effort. */
 void ls_cache_adopt(struct ls_cache *cache, const char *key, const char *etag, int staged_fd);
 /* The object has another key now. Best effort. */

@@ -58,6 +58,7 @@ struct ls_cache_entry {
     bool present;               /* there is a file of this name */
     bool owned;                 /* one of the content's references is the entry's */
     unsigned waiters;           /* for fetching to end */
+    enum ls_rc failure;         /* of the fetch that they wait for */
     struct ls_content *content; /* that is open; NULL: none is */
     UT_hash_handle hh;
 };

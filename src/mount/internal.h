@@ -23,6 +23,7 @@
 #include "mount/mount.h"
 #include "mount/nodes.h"
 
+struct ls_ahead;
 struct ls_cache;
 struct ls_mender;
 struct ls_dir_places;
@@ -68,6 +69,7 @@ struct ls_mount {
     struct ls_nodes nodes;
     struct ls_gates gates;
     struct ls_cache *cache;
+    struct ls_ahead *ahead;
     atomic_uint_fast64_t changes; /* goes up, under the file's lock where one is involved, after each change of ours */
     atomic_bool stopping;         /* SIGTERM came: nothing new is changed */
 

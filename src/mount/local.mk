@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += libls_mount.la
 libls_mount_la_CPPFLAGS = $(AM_CPPFLAGS) $(FUSE_CFLAGS)
 libls_mount_la_SOURCES = \
+	src/mount/ahead.c src/mount/ahead.h \
 	src/mount/attr.c src/mount/attr.h \
 	src/mount/cache.c src/mount/cache.h src/mount/cache_impl.h \
 	src/mount/content.c src/mount/content.h \

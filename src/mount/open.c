@@ -14,6 +14,7 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
+#include "mount/ahead.h"
 #include "mount/attr.h"
 #include "mount/fetch.h"
 #include "mount/file.h"
@@ -101,6 +102,7 @@ static enum attempt first_handle(struct open_state *open, struct ls_file *file, 
             content = ls_content_ref(open->content);
         else if (row->record.known)
             content = ls_cache_find(open->mount->cache, row->key, etag, size_bytes);
+        ls_ahead_opened(open->mount, row->key, !content);
         if (!content)
             return NEEDS_BYTES;
         /* The last handle is gone, but its release has not settled the file yet. */

@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "mount/ahead.h"
 #include "mount/cache.h"
 #include "mount/dir.h"
 #include "mount/file.h"
@@ -223,6 +224,7 @@ static void down(struct ls_mount *mount)
         ls_dir_recent_dispose(mount->recent);
     free(mount->places);
     free(mount->recent);
+    ls_ahead_free(mount->ahead);
     ls_cache_close(mount->cache);
     if (mount->engine)
         mount->opts->close_engine(mount->opts->ctx, mount->engine);
@@ -259,7 +261,8 @@ static enum ls_rc open_parts(struct ls_mount *mount, struct ls_err *err)
         pthread_mutex_init(&mount->places->lock, NULL);
     if (mount->recent)
         pthread_mutex_init(&mount->recent->lock, NULL);
-    if (!mount->places || !mount->recent)
+    mount->ahead = ls_ahead_new();
+    if (!mount->places || !mount->recent || !mount->ahead)
         return ls_err_nomem(err);
     rc = ls_cache_open(&cache, &mount->cache, err);
     if (!rc)

@@ -2,10 +2,13 @@ if HAVE_CMOCKA
 check_PROGRAMS += tests/mount/test_cache tests/mount/test_content tests/mount/test_mount tests/mount/test_nodes \
 	tests/mount/test_rules tests/mount/test_stage
 check_PROGRAMS += tests/mount/test_errno tests/mount/test_options
-check_PROGRAMS += tests/mount/test_follow tests/mount/test_notices
+check_PROGRAMS += tests/mount/test_ahead tests/mount/test_follow tests/mount/test_notices
 
 MOUNT_TEST_LIBS = libls_mount.la $(TEST_LIBS) $(FUSE_LIBS)
 
+tests_mount_test_ahead_SOURCES = tests/mount/test_ahead.c tests/mount/env.c tests/mount/env.h
+tests_mount_test_ahead_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_mount_test_ahead_LDADD = $(MOUNT_TEST_LIBS)
 tests_mount_test_cache_SOURCES = tests/mount/test_cache.c tests/mount/cache_env.c tests/mount/cache_env.h
 tests_mount_test_cache_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_mount_test_cache_LDADD = $(MOUNT_TEST_LIBS)

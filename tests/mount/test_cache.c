@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The cache over a store that is made up (cache_env.c): small objects, the index and its bound. */
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/auto.h"
 #include "mount/cache_env.h"
+#include "mount/cache_impl.h"
 
 static char etag[LS_ETAG_MAX];
 
@@ -214,6 +217,53 @@ static void readers_at_once_share_one_download(void **state)
     pthread_barrier_destroy(&meet);
 }
 
+static int waiters(void)
+{
+    int n = 0;
+    LS_LOCK(&cache->lock);
+    for (const struct ls_cache_entry *entry = cache->entries; entry; entry = entry->hh.next)
+        n += (int)entry->waiters;
+    return n;
+}
+
+static void who_waited_for_a_download_shares_its_failure(void **state)
+{
+    (void)state;
+    enum { N = 4 };
+    pthread_t threads[N];
+    fake_close_gate();
+    fake.fail = LS_IO;
+    for (int i = 0; i < N; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, fetch_in_thread, NULL), 0);
+    fake_wait_for(1);
+    while (waiters() < N - 1) /* alarm ends it */
+        sched_yield();
+    fake_open_gate();
+    for (int i = 0; i < N; i++) {
+        void *rc;
+        pthread_join(threads[i], &rc);
+        assert_int_equal((intptr_t)rc, LS_IO);
+    }
+    assert_int_equal(atomic_load(&fake.gets), 1);
+    assert_null(cache->entries);
+    fake.fail = LS_OK;
+    assert_int_equal(fetch("k", "hello"), LS_OK);
+}
+
+static void what_is_fetched_ahead_is_there_and_whole(void **state)
+{
+    (void)state;
+    ls_cache_ahead(cache, "large", etag, UINT64_C(1) << 30); /* is read ahead by blocks */
+    ls_cache_ahead(cache, "k", etag, 5);
+    while (!has("k", 5)) /* alarm ends it */
+        sched_yield();
+    ls_cache_ahead(cache, "k", etag, 5);
+    ls_cache_stop(cache);
+    ls_cache_ahead(cache, "late", etag, 5);
+    assert_int_equal(atomic_load(&fake.gets), 1);
+    assert_int_equal(fetch("k", "hello"), LS_OK);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, cache_env_teardown)
 
 int main(void)
@@ -229,6 +279,8 @@ int main(void)
         T(an_open_entry_counts_and_stays_until_it_is_closed),
         T(a_staged_file_becomes_an_entry_and_follows_a_rename),
         T(readers_at_once_share_one_download),
+        T(who_waited_for_a_download_shares_its_failure),
+        T(what_is_fetched_ahead_is_there_and_whole),
     };
     alarm(60);
     return cmocka_run_group_tests_name("cache", tests, NULL, NULL);
