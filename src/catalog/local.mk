@@ -3,6 +3,7 @@ libls_catalog_la_SOURCES = \
 	src/catalog/arena.c src/catalog/arena.h \
 	src/catalog/backends.h \
 	src/catalog/catalog.c \
+	src/catalog/copy_file.c src/catalog/copy_file.h \
 	src/catalog/pg.c src/catalog/pg_impl.h \
 	src/catalog/pg_backup.c \
 	src/catalog/pg_change.c \

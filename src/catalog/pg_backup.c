@@ -1,25 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A copy of the catalog's rows: one snapshot of all tables as a script for psql, under a name of its own until it is
- * whole and durable. pg_dump is not needed.
+ * A copy of the catalog's rows: one snapshot of all tables as a script for psql. pg_dump is not needed.
  *
  * The script empties the tables of a catalog that `lockstep init` made and fills them again, in one transaction; the
  * triggers tell those who follow the change feed: psql -v ON_ERROR_STOP=1 -1 -f FILE DBNAME. Open intents and instances
  * are of the moment and not in it.
  */
+#include "catalog/copy_file.h"
 #include "catalog/pg_impl.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
-#include "base/file.h"
-#include "base/hash.h"
 
 /* Each after those that it refers to. */
 static const char *const tables[] = {"product",
@@ -112,48 +105,26 @@ static enum ls_rc fill(struct ls_pg_conn *conn, FILE *file, const char *path, st
     for (size_t i = 0; i < sizeof numbered / sizeof numbered[0]; i++)
         fprintf(file, "SELECT setval(pg_get_serial_sequence('%s', '%s'), coalesce(max(%s), 0) + 1, false) FROM %s;\n",
                 numbered[i].table, numbered[i].column, numbered[i].column, numbered[i].table);
-    if (rc == LS_OK && (ferror(file) || fflush(file) != 0))
+    if (rc == LS_OK && ferror(file))
         rc = fail_write(path, err);
     return rc;
-}
-
-static enum ls_rc make_durable(const char *temp, int fd, const char *path, struct ls_err *err)
-{
-    if (fsync(fd) != 0)
-        return ls_err_errno(err, errno, "catalog: sync %s", temp);
-    if (link(temp, path) != 0) /* unlike rename it replaces nothing */
-        return ls_err_errno(err, errno, "catalog: name the copy %s", path);
-    if (ls_fsync_parent(AT_FDCWD, path) != 0)
-        return ls_err_errno(err, errno, "catalog: sync the folder of %s", path);
-    return LS_OK;
 }
 
 enum ls_rc ls_pg_backup(struct ls_catalog *base, const char *to_path, struct ls_err *err)
 {
     struct ls_pg *cat = ls_pg_of(base);
-    char id[LS_ID_LEN];
-    if (access(to_path, F_OK) == 0)
-        return ls_err_set(err, LS_EXISTS, "catalog: %s is there already, a copy replaces nothing", to_path);
-    ls_id_new(id);
-    LS_AUTO(ls_free) char *temp = ls_strf("%s.%s", to_path, id);
-    if (!temp)
-        return ls_err_nomem(err);
+    LS_AUTO(ls_copy_file) struct ls_copy_file file;
     LS_AUTO(ls_pg_conn) struct ls_pg_conn *conn = NULL;
-    enum ls_rc rc = ls_pg_conn_open(cat, ls_monotonic_ms() + cat->busy_timeout_ms, &conn, err);
+    enum ls_rc rc = ls_copy_file_open(to_path, &file, err);
+    if (rc == LS_OK)
+        rc = ls_pg_conn_open(cat, ls_monotonic_ms() + cat->busy_timeout_ms, &conn, err);
     if (rc != LS_OK)
         return rc;
-    int fd = open(temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
-    if (!file) {
-        rc = ls_err_errno(err, errno, "catalog: make %s", temp);
-        if (fd >= 0)
-            close(fd);
-        return rc;
-    }
-    rc = fill(conn, file, temp, err);
-    if (rc == LS_OK)
-        rc = make_durable(temp, fd, to_path, err);
-    fclose(file);
-    unlink(temp);
-    return rc;
+    FILE *stream = fopen(file.temp, "we");
+    if (!stream)
+        return fail_write(file.temp, err);
+    rc = fill(conn, stream, file.temp, err);
+    if (fclose(stream) != 0 && rc == LS_OK)
+        rc = fail_write(file.temp, err);
+    return rc == LS_OK ? ls_copy_file_publish(&file, err) : rc;
 }
