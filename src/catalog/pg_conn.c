@@ -247,12 +247,9 @@ bool ls_pg_conn_wait(struct ls_pg_conn *conn, int64_t deadline_ms)
 
 bool ls_pg_conn_read(struct ls_pg_conn *conn, int64_t deadline_ms)
 {
-    if (!wait_socket(conn->pg, POLLIN, deadline_ms)) {
+    if (!wait_socket(conn->pg, POLLIN, deadline_ms) || !PQconsumeInput(conn->pg))
         conn->dead = true;
-        return false;
-    }
-    (void)PQconsumeInput(conn->pg); /* the next call says what is wrong */
-    return true;
+    return !conn->dead;
 }
 
 /* ---- the pool ---- */
