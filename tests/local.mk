@@ -3,6 +3,7 @@ TEST_LIBS = $(LS_LAYERS) $(LS_LIBS) $(CMOCKA_LIBS)
 TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)/tests
 
 include tests/base/local.mk
+include tests/bench/local.mk
 include tests/http/local.mk
 include tests/store/local.mk
 include tests/catalog/local.mk

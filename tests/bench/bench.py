@@ -206,6 +206,21 @@ def unmount(root: Path, process: subprocess.Popen) -> None:
         process.wait()
 
 
+@contextmanager
+def nothing(bench: Bench):
+    """The source tree through a FUSE file system that asks nobody: the least that one takes which is told of opens."""
+    root = bench.folder / "mnt-nothing"
+    root.mkdir(exist_ok=True)
+    build, program = Path(os.environ["LOCKSTEP_BIN"]).parent, "tests/bench/nothing_fs"
+    run(["make", "-s", "-C", str(build), program], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([build / program, bench.source, root], stdin=subprocess.DEVNULL)
+    try:
+        wait_mounted(root, process)
+        yield root
+    finally:
+        unmount(root, process)
+
+
 # --- the work
 
 
@@ -228,6 +243,9 @@ def work(bench: Bench, system: Peer, steps) -> None:
         if system.name == "lockstep":  # in the same moment, or the machine's other work decides
             seconds(["cat", *(str(bench.source / name) for name in bench.names)])
             bench.cat("disk", "cat warm", bench.source)
+            with nothing(bench) as root:
+                seconds(["cat", *(str(root / name) for name in bench.names)])
+                bench.cat("nothing", "cat warm", root)
         bench.cat(system.name, "cat warm", system.root)
     if "mv" in steps:
         begin = time.monotonic()

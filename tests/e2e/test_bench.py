@@ -21,6 +21,7 @@ def test_the_bench_checks_outcomes_and_writes_its_figures(folder):
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
     content = json.loads(figures.read_text())
     assert set(content["seconds"]["lockstep"]) == {"rsync", "cat cold", "cat warm", "mv", "rm"}
+    assert content["seconds"]["nothing"].keys() == {"cat warm"}
     assert {"put one at a time", "mv", "rm"} <= set(content["seconds"]["ceiling"])
     assert {(ratio["step"], ratio["against"].split(":")[0]) for ratio in content["ratios"]} == {
         ("rsync", "ceiling"),
