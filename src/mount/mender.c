@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Sleeps until the engine says that something is left over, then recovers until nothing is. While that fails it tries
- * again after pauses that grow to PAUSE_MOST_MS; new leftovers do not hurry it, because they come from the same side
- * that does not answer. Says once that it cannot, and once that it could.
+ * Sleeps until the engine says that something is left over, then recovers until nothing is; once in LOOK_MS it looks
+ * for what a process or host has left that died. While that fails it tries again after pauses that grow to
+ * PAUSE_MOST_MS; new leftovers do not hurry it, because they come from the same side that does not answer. Says once
+ * that it cannot, and once that it could.
  *
  * A leftover's operation has ended, so nobody works on it, and its claims keep others away until it is closed.
  */
@@ -17,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#define LOOK_MS 10000
 #define PAUSE_FIRST_MS 250
 #define PAUSE_MOST_MS 5000
 /* A request that was given up may still lie in the server's queue: let it land before somebody looks. */
@@ -44,15 +46,11 @@ static void wake(void *ctx)
 /* Until there is something to do; false: the end. */
 static bool await(struct ls_mender *mender)
 {
-    int64_t until_ms = ls_monotonic_ms() + mender->pause_ms;
+    int64_t until_ms = ls_monotonic_ms() + (mender->pause_ms ? mender->pause_ms : LOOK_MS);
     struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = (until_ms % 1000) * LS_NS_PER_MS};
     LS_LOCK(&mender->lock);
-    while (!mender->ending && (mender->pause_ms ? ls_monotonic_ms() < until_ms : !mender->woken)) {
-        if (mender->pause_ms)
-            pthread_cond_timedwait(&mender->changed, &mender->lock, &until);
-        else
-            pthread_cond_wait(&mender->changed, &mender->lock);
-    }
+    while (!mender->ending && (mender->pause_ms || !mender->woken) && ls_monotonic_ms() < until_ms)
+        pthread_cond_timedwait(&mender->changed, &mender->lock, &until);
     mender->woken = false;
     return !mender->ending;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The mender: a thread that settles what operations had to leave behind while the store or the catalog did not answer,
- * so that the mount recovers by itself.
+ * so that the mount recovers by itself; and what dead processes and hosts have left half-done.
  */
 #ifndef LOCKSTEP_MOUNT_MENDER_H
 #define LOCKSTEP_MOUNT_MENDER_H

@@ -2,12 +2,13 @@
 """The mount is killed while it works: what close, rename and unlink acknowledged is there, the rest is old or new."""
 
 import shutil
+import signal
 import subprocess
 
 import pytest
 from harness.crash import contents, contents_before, judge, prepare
 from harness.images import make_tree, png
-from harness.program import SLOW
+from harness.program import SLOW, wait_until
 
 NEW = png("new bytes", 24)
 
@@ -75,6 +76,22 @@ def test_a_mount_killed_at_each_fail_point_comes_back_old_or_new(lockstep, folde
         judge(lockstep, name, after if acknowledged else before, after, f"{action} at {point}")
     assert len(fired) >= 2, f"only {fired} fired"
     lockstep.run("scan", "--grace=0s", check=0)
+
+
+def test_a_running_mount_settles_what_a_dead_process_has_left(lockstep, folder):
+    (folder / "new.png").write_bytes(NEW)
+    key = "products/p1/500ml/hero-card/new.png"
+    before = prepare(lockstep, "p1")
+    mount = lockstep.mount()
+    killed = lockstep.run("put", folder / "new.png", key, failpoint="engine.put.uploaded=kill", check=None)
+    assert killed.returncode == -signal.SIGKILL and lockstep.backend.get(key) == NEW
+    assert len(lockstep.oracle.open_intents()) == 1
+    # Nobody starts, and nobody touches this path meanwhile: no operation meets the dead one's claim.
+    wait_until(lambda: not lockstep.oracle.open_intents(), "the journal is empty", 60)
+    judge(lockstep, "p1", before, before, "a put that was killed")
+    assert mount.text().count("event=recovered") == 1
+    assert mount.unmount() == 0
+    lockstep.assert_in_step()
 
 
 def test_a_mount_killed_during_an_rsync_keeps_what_was_acknowledged(lockstep, folder):
