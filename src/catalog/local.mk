@@ -4,6 +4,8 @@ libls_catalog_la_SOURCES = \
 	src/catalog/backends.h \
 	src/catalog/catalog.c \
 	src/catalog/copy_file.c src/catalog/copy_file.h \
+	src/catalog/mapping.c src/catalog/mapping.h \
+	src/catalog/mapping_expand.c \
 	src/catalog/pg.c src/catalog/pg_impl.h \
 	src/catalog/pg_backup.c \
 	src/catalog/pg_change.c \
@@ -16,6 +18,7 @@ libls_catalog_la_SOURCES = \
 	src/catalog/pg_journal.c \
 	src/catalog/pg_product.c \
 	src/catalog/pg_query.c \
+	src/catalog/pg_resolve.c \
 	src/catalog/pg_schema.c \
 	src/catalog/pg_side.c \
 	src/catalog/pg_sql.c src/catalog/pg_sql.h \

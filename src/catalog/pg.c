@@ -28,6 +28,9 @@ static void pg_close(struct ls_catalog *base)
     pthread_cond_destroy(&cat->reader_free);
     pthread_cond_destroy(&cat->writer_free);
     pthread_mutex_destroy(&cat->mutex);
+    for (size_t i = 0; i < LS_PG_COUNT; i++)
+        free(cat->sql[i]);
+    ls_mapping_dispose(&cat->mapping);
     free(cat->url);
     free(cat);
 }
@@ -131,7 +134,9 @@ static enum ls_rc open_parts(struct ls_pg *cat, const struct ls_pg_opts *opts, s
     if (rc == LS_OK && version == 0 && !opts->create)
         return ls_err_set(err, LS_NOT_FOUND, "catalog %s: it has no lockstep tables: make them with `lockstep init`",
                           cat->label);
-    return rc == LS_OK ? pg_create(&cat->base, err) : rc;
+    if (rc == LS_OK)
+        rc = pg_create(&cat->base, err);
+    return rc == LS_OK ? ls_pg_prepare_sql(cat->writer, err) : rc;
 }
 
 static enum ls_rc init_sync(struct ls_pg *cat, struct ls_err *err)
@@ -165,7 +170,11 @@ enum ls_rc ls_catalog_pg_open(const struct ls_pg_opts *opts, struct ls_catalog *
         return rc;
     }
     cat->url = strdup(opts->url);
-    rc = cat->url ? open_parts(cat, opts, err) : ls_err_nomem(err);
+    rc = cat->url ? LS_OK : ls_err_nomem(err);
+    if (rc == LS_OK)
+        rc = opts->mapping ? ls_mapping_copy(opts->mapping, &cat->mapping, err) : ls_mapping_own(&cat->mapping, err);
+    if (rc == LS_OK)
+        rc = open_parts(cat, opts, err);
     if (rc != LS_OK) {
         pg_close(&cat->base);
         return rc;

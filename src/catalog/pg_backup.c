@@ -15,15 +15,11 @@
 #include "base/clock.h"
 
 /* Each after those that it refers to. */
-static const char *const tables[] = {"product",
-                                     "product_variant",
-                                     "product_image",
-                                     "lockstep.lockstep_object",
-                                     "lockstep.lockstep_folder",
-                                     "lockstep.lockstep_trash",
-                                     "lockstep.lockstep_audit",
-                                     "lockstep.lockstep_scan"};
-#define N_TABLES (sizeof tables / sizeof tables[0])
+static const char *const product_tables[] = {"product", "product_variant", "product_image"};
+static const char *const side_tables[] = {"lockstep.lockstep_object", "lockstep.lockstep_folder",
+                                          "lockstep.lockstep_trash", "lockstep.lockstep_audit",
+                                          "lockstep.lockstep_scan"};
+#define COUNT(tables) (sizeof(tables) / sizeof(tables)[0])
 
 /* Numbers that were given are not given again. */
 static const struct {
@@ -86,6 +82,19 @@ static enum ls_rc copy_table(struct ls_pg_conn *conn, const char *table, FILE *f
     return rc;
 }
 
+/* Empty some tables and fill them. */
+static enum ls_rc copy_tables(struct ls_pg_conn *conn, const char *const *tables, size_t n, FILE *file,
+                              const char *path, struct ls_err *err)
+{
+    enum ls_rc rc = LS_OK;
+    for (size_t i = n; i > 0; i--)
+        if (fprintf(file, "DELETE FROM %s;\n", tables[i - 1]) < 0)
+            return fail_write(path, err);
+    for (size_t i = 0; rc == LS_OK && i < n; i++)
+        rc = copy_table(conn, tables[i], file, path, err);
+    return rc;
+}
+
 static enum ls_rc fill(struct ls_pg_conn *conn, FILE *file, const char *path, struct ls_err *err)
 {
     static const char snapshot[] = "SET statement_timeout = 0; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -97,11 +106,10 @@ static enum ls_rc fill(struct ls_pg_conn *conn, FILE *file, const char *path, st
     fputs("-- lockstep: the rows of a catalog, see lockstep-sync(1)\n"
           "SET client_encoding = 'UTF8';\n",
           file);
-    for (size_t i = N_TABLES; i > 0; i--)
-        if (fprintf(file, "DELETE FROM %s;\n", tables[i - 1]) < 0)
-            return fail_write(path, err);
-    for (size_t i = 0; rc == LS_OK && i < N_TABLES; i++)
-        rc = copy_table(conn, tables[i], file, path, err);
+    rc = copy_tables(conn, product_tables, COUNT(product_tables), file, path, err);
+    /* What the triggers have made for those rows goes before what was recorded of them. */
+    if (rc == LS_OK)
+        rc = copy_tables(conn, side_tables, COUNT(side_tables), file, path, err);
     for (size_t i = 0; i < sizeof numbered / sizeof numbered[0]; i++)
         fprintf(file, "SELECT setval(pg_get_serial_sequence('%s', '%s'), coalesce(max(%s), 0) + 1, false) FROM %s;\n",
                 numbered[i].table, numbered[i].column, numbered[i].column, numbered[i].table);

@@ -16,7 +16,7 @@
 /* Above this many rows splits are taken from a sample of the table's pages. */
 #define SAMPLE_ROWS 200000
 
-/* Columns of IMAGE_SELECT in pg_sql.c. */
+/* Columns of IMAGE_COLUMNS in pg_sql.c. */
 enum {
     COL_KEY,
     COL_PRODUCT,
@@ -28,6 +28,7 @@ enum {
     COL_UPDATED,
     COL_VARIANT_PRODUCT,
     COL_VARIANT_WEIGHT,
+    COL_KNOWN,
     COL_SIZE,
     COL_ETAG,
     COL_MTIME,
@@ -39,7 +40,7 @@ enum {
 
 static enum ls_rc read_record(const PGresult *res, int row, struct ls_record *out, struct ls_err *err)
 {
-    out->known = !PQgetisnull(res, row, COL_SIZE);
+    out->known = ls_pg_get_int(res, row, COL_KNOWN) != 0;
     if (!out->known)
         return LS_OK;
     out->size_bytes = (uint64_t)ls_pg_get_int(res, row, COL_SIZE);
@@ -145,13 +146,10 @@ enum ls_rc ls_pg_image_page(struct ls_catalog *cat, struct ls_tx *tx, const char
 enum ls_rc ls_pg_variant_images(struct ls_catalog *cat, struct ls_tx *tx, const char *variant_id, const char *after,
                                 unsigned limit, struct ls_image_page *out, struct ls_err *err)
 {
-    int64_t id;
     LS_AUTO(ls_pg_query) struct ls_pg_query q;
     ls_pg_query_init(&q, LS_PG_VARIANT_IMAGES);
     *out = (struct ls_image_page){0};
-    if (!ls_pg_id_parse(variant_id, &id))
-        return LS_OK; /* no variant has such an id */
-    ls_pg_int(&q, id);
+    ls_pg_text(&q, variant_id);
     ls_pg_text(&q, after ? after : "");
     ls_pg_int(&q, limit);
     return read_rows(cat, tx, &q, out, err);

@@ -3,8 +3,8 @@
  * Changing image rows and what is recorded of their objects, many in one round trip.
  *
  * What a caller expects of a row stands in the statement's WHERE; only when a row was not changed it is asked why. The
- * triggers of the schema carry the record along when a key changes; here it is only set anew. A failure in the middle
- * of several rows spoils the transaction, so that half of them can never be committed.
+ * triggers of the schema make a record for each row and carry it along when a key changes; here it is only set anew. A
+ * failure in the middle of several rows spoils the transaction, so that half of them can never be committed.
  */
 #include "catalog/pg_impl.h"
 
@@ -43,37 +43,33 @@ static enum ls_rc explain(enum ls_rc rc, const struct ls_image *image, struct ls
 }
 
 struct writing {
+    const struct ls_mapping *mapping;
     const struct ls_image_write *items;
     int64_t now_ns;
 };
 
-static enum ls_rc fill_row(const struct ls_image_write *item, int64_t now_ns, struct ls_pg_query *q, struct ls_err *err)
+static enum ls_rc fill_row(const struct writing *writing, const struct ls_image_write *item, struct ls_pg_query *q,
+                           struct ls_err *err)
 {
     const struct ls_image *image = &item->image;
-    int64_t id;
     if (!image->key || !image->key[0])
         return ls_err_set(err, LS_INVALID, "catalog: an image row needs a key");
     ls_pg_query_init(q, item->old_key ? LS_PG_IMAGE_UPDATE : LS_PG_IMAGE_INSERT);
     q->must_change = item->old_key;
     ls_pg_text(q, image->key);
     ls_pg_text(q, image->product);
-    if (!image->variant_id)
-        ls_pg_null(q);
-    else if (ls_pg_id_parse(image->variant_id, &id))
-        ls_pg_int(q, id);
-    else
-        return ls_err_set(err, LS_INVALID, "catalog: image row for %s: \"%s\" is no variant's id", image->key,
-                          image->variant_id);
+    ls_pg_text(q, image->variant_id);
     ls_pg_text(q, image->weight);
     ls_pg_text(q, image->type);
     ls_pg_text(q, image->url);
     if (item->old_key) {
-        ls_pg_time(q, now_ns);
+        ls_pg_time(q, writing->now_ns);
         ls_pg_text(q, item->old_key);
         ls_pg_text(q, item->expect_etag);
     } else {
-        ls_pg_time(q, image->created_ns ? image->created_ns : now_ns);
-        ls_pg_time(q, image->updated_ns ? image->updated_ns : now_ns);
+        ls_pg_time(q, image->created_ns ? image->created_ns : writing->now_ns);
+        ls_pg_time(q, image->updated_ns ? image->updated_ns : writing->now_ns);
+        ls_pg_constants(q, &writing->mapping->tables[LS_MAP_IMAGE]);
     }
     return LS_OK;
 }
@@ -83,7 +79,7 @@ static void fill_record(const struct ls_image_write *item, struct ls_pg_query *q
     const struct ls_record *record = &item->image.record;
     if (!record->known && !item->old_key)
         return; /* a new row has nothing recorded */
-    ls_pg_query_init(q, record->known ? LS_PG_OBJECT_PUT : LS_PG_OBJECT_DELETE);
+    ls_pg_query_init(q, record->known ? LS_PG_OBJECT_PUT : LS_PG_OBJECT_FORGET);
     ls_pg_text(q, item->image.key);
     if (!record->known)
         return;
@@ -102,7 +98,7 @@ static enum ls_rc fill_write(void *ctx, size_t i, struct ls_pg_query *q, struct 
     const struct writing *writing = ctx;
     const struct ls_image_write *item = &writing->items[i / 2];
     if (i % 2 == 0)
-        return fill_row(item, writing->now_ns, q, err);
+        return fill_row(writing, item, q, err);
     fill_record(item, q);
     return LS_OK;
 }
@@ -110,7 +106,7 @@ static enum ls_rc fill_write(void *ctx, size_t i, struct ls_pg_query *q, struct 
 enum ls_rc ls_pg_images_write(struct ls_tx *tx, const struct ls_image_write *items, size_t n, struct ls_err *err)
 {
     struct ls_pg_conn *conn;
-    struct writing writing = {items, ls_now_ns()};
+    struct writing writing = {&ls_pg_of(tx->cat)->mapping, items, ls_now_ns()};
     size_t failed;
     enum ls_rc rc = ls_pg_tx_conn(tx, &conn, err);
     if (rc != LS_OK)
@@ -180,7 +176,6 @@ enum ls_rc ls_pg_image_attr(struct ls_tx *tx, const char *key, const struct ls_a
         else
             ls_pg_null(&q);
     ls_pg_text(&q, key);
-    ls_pg_time(&q, ls_now_ns());
     enum ls_rc rc = ls_pg_run(tx, &q, &changes, NULL, err);
     if (rc != LS_OK || changes)
         return rc;

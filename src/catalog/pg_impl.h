@@ -16,12 +16,13 @@
 #include "base/auto.h"
 #include "catalog/arena.h"
 #include "catalog/backends.h"
+#include "catalog/mapping.h"
 #include "catalog/pg_sql.h"
 #include "lockstep/catalog.h"
 
 #define LS_PG_READERS_MAX 16
 #define LS_PG_BATCH 256 /* statements that go out together at most */
-#define LS_PG_VALUES_MAX 16
+#define LS_PG_VALUES_MAX 24
 #define LS_PG_STATEMENT_MS 30000 /* the server ends a statement that takes longer */
 
 struct ls_pg;
@@ -49,6 +50,8 @@ struct ls_pg {
     char *url;
     char label[256]; /* "host=… dbname=…", for messages */
     int64_t busy_timeout_ms;
+    struct ls_mapping mapping; /* resolved when the catalog is opened; read-only then */
+    char *sql[LS_PG_COUNT];    /* the statements over it; NULL before */
 
     pthread_mutex_t mutex;
     pthread_cond_t writer_free, reader_free;
@@ -98,8 +101,8 @@ void ls_pg_time(struct ls_pg_query *query, int64_t ns);
 /* Text for people: what is no UTF-8 in it is replaced. */
 void ls_pg_prose(struct ls_pg_query *query, const char *text);
 
-/* A row's id as text → number; false when the text is no such id. */
-bool ls_pg_id_parse(const char *text, int64_t *out_id);
+/* Bind the constants that an INSERT into this table has at its end. */
+void ls_pg_constants(struct ls_pg_query *query, const struct ls_map_table *table);
 
 /* Values of an array parameter. */
 struct ls_buf;
@@ -192,8 +195,16 @@ enum ls_rc ls_pg_writer_conn(struct ls_pg *cat, int64_t deadline_ms, struct ls_e
  * that are read now stay. No-op otherwise. The caller holds no transaction. */
 enum ls_rc ls_pg_settle(struct ls_pg *cat, struct ls_err *err) LS_MUST_CHECK;
 
+/* ---- pg_resolve.c ---- */
+
+/* Look the mapping's tables and columns up in the database, and refuse what cannot serve. */
+enum ls_rc ls_pg_resolve(struct ls_pg_conn *conn, struct ls_mapping *mapping, struct ls_err *err) LS_MUST_CHECK;
+/* The same for the catalog's own mapping, and make its statements. */
+enum ls_rc ls_pg_prepare_sql(struct ls_pg_conn *conn, struct ls_err *err) LS_MUST_CHECK;
+
 /* ---- pg_schema.c ---- */
 
+/* Each step is a template over the mapping. */
 extern const char *const ls_pg_migrations[];
 extern const unsigned ls_pg_schema_version;
 /* The version in the database; 0 when it has no lockstep tables. */

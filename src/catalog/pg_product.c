@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Product and variant rows. A product's id is its name in the path; a variant's is a number.
+ * Product and variant rows. What a product's name in the path is, and how ids are made, is the mapping's.
  */
 #include "catalog/pg_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 
 /* ---- products ---- */
@@ -54,12 +55,25 @@ enum ls_rc ls_pg_product_exists(struct ls_catalog *cat, struct ls_tx *tx, const 
     return rc;
 }
 
+/* A name of a folder, whatever the table would take. */
+static enum ls_rc check_name(const char *name, const char *what, struct ls_err *err)
+{
+    size_t len = strlen(name);
+    if (len >= 1 && len <= 255 && ls_utf8_valid(name, len))
+        return LS_OK;
+    return ls_err_set(err, LS_INVALID, "catalog: \"%.300s\" is no %s: 1 to 255 bytes of UTF-8", name, what);
+}
+
 static enum ls_rc explain_product(enum ls_rc rc, const char *product, struct ls_err *err)
 {
+    if (rc == LS_OK)
+        return rc;
     if (rc == LS_EXISTS)
         return ls_err_set(err, rc, "catalog: there is a product %s already", product);
-    if (rc == LS_INVALID)
-        return ls_err_set(err, rc, "catalog: \"%.300s\" is no product's name: 1 to 255 bytes of UTF-8", product);
+    if (rc == LS_NOT_FOUND)
+        return ls_err_set(err, LS_UNSUPPORTED,
+                          "catalog: the application's foreign keys do not let a product be renamed");
+    ls_err_prefix(err, "product %s: ", product);
     return rc;
 }
 
@@ -69,7 +83,9 @@ enum ls_rc ls_pg_product_add(struct ls_tx *tx, const char *product, struct ls_er
     ls_pg_query_init(&q, LS_PG_PRODUCT_INSERT);
     ls_pg_text(&q, product);
     ls_pg_time(&q, ls_now_ns());
-    return explain_product(ls_pg_run(tx, &q, NULL, NULL, err), product, err);
+    ls_pg_constants(&q, &ls_pg_of(tx->cat)->mapping.tables[LS_MAP_PRODUCT]);
+    enum ls_rc rc = check_name(product, "product's name", err);
+    return rc == LS_OK ? explain_product(ls_pg_run(tx, &q, NULL, NULL, err), product, err) : rc;
 }
 
 enum ls_rc ls_pg_product_remove(struct ls_tx *tx, const char *product, struct ls_err *err)
@@ -79,11 +95,14 @@ enum ls_rc ls_pg_product_remove(struct ls_tx *tx, const char *product, struct ls
     ls_pg_query_init(&q, LS_PG_PRODUCT_DELETE);
     ls_pg_text(&q, product);
     enum ls_rc rc = ls_pg_run(tx, &q, &changes, NULL, err);
-    if (rc == LS_NOT_FOUND)
-        return ls_err_set(err, LS_NOT_EMPTY, "catalog: product %s still has variants or images", product);
+    bool exists = rc == LS_NOT_FOUND; /* a foreign key says so */
     if (rc == LS_OK && changes == 0)
+        rc = ls_pg_product_exists(tx->cat, tx, product, &exists, err);
+    else if (rc != LS_NOT_FOUND)
+        return rc;
+    if (rc == LS_OK && !exists)
         return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no product %s", product);
-    return rc;
+    return exists ? ls_err_set(err, LS_NOT_EMPTY, "catalog: product %s still has variants or images", product) : rc;
 }
 
 enum ls_rc ls_pg_product_rename(struct ls_tx *tx, const char *from, const char *to, struct ls_err *err)
@@ -93,7 +112,9 @@ enum ls_rc ls_pg_product_rename(struct ls_tx *tx, const char *from, const char *
     ls_pg_query_init(&q, LS_PG_PRODUCT_RENAME);
     ls_pg_text(&q, to);
     ls_pg_text(&q, from);
-    enum ls_rc rc = explain_product(ls_pg_run(tx, &q, &changes, NULL, err), to, err);
+    enum ls_rc rc = check_name(to, "product's name", err);
+    if (rc == LS_OK)
+        rc = explain_product(ls_pg_run(tx, &q, &changes, NULL, err), to, err);
     if (rc == LS_OK && changes == 0)
         return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no product %s", from);
     return rc;
@@ -155,8 +176,7 @@ static enum ls_rc explain(enum ls_rc rc, const char *product, const char *weight
         return ls_err_set(err, rc, "catalog: there is a variant %s/%s already", product, weight);
     if (rc == LS_NOT_FOUND)
         return ls_err_set(err, rc, "catalog: variant %s/%s: there is no product %s", product, weight, product);
-    if (rc == LS_INVALID)
-        return ls_err_set(err, rc, "catalog: \"%.300s\" is no weight: 1 to 255 bytes of UTF-8", weight);
+    ls_err_prefix(err, "variant %s/%s: ", product, weight);
     return rc;
 }
 
@@ -168,7 +188,11 @@ enum ls_rc ls_pg_variant_add(struct ls_tx *tx, const char *product, const char *
     ls_pg_text(&q, product);
     ls_pg_text(&q, weight);
     ls_pg_time(&q, ls_now_ns());
-    enum ls_rc rc = ls_pg_run(tx, &q, NULL, NULL, err);
+    ls_pg_constants(&q, &ls_pg_of(tx->cat)->mapping.tables[LS_MAP_VARIANT]);
+    enum ls_rc rc = check_name(weight, "weight", err);
+    if (rc != LS_OK)
+        return rc;
+    rc = ls_pg_run(tx, &q, NULL, NULL, err);
     if (rc != LS_OK)
         return explain(rc, product, weight, err);
     return out ? ls_pg_variant_get(tx->cat, tx, product, weight, out, err) : LS_OK;
@@ -181,18 +205,18 @@ static enum ls_rc no_variant(const char *id, struct ls_err *err)
 
 enum ls_rc ls_pg_variant_set(struct ls_tx *tx, const struct ls_variant *variant, struct ls_err *err)
 {
-    int64_t id;
     int changes = 0;
     LS_AUTO(ls_pg_query) struct ls_pg_query q;
     ls_pg_query_init(&q, LS_PG_VARIANT_UPDATE);
-    if (!ls_pg_id_parse(variant->id, &id))
-        return no_variant(variant->id, err);
     ls_pg_text(&q, variant->product);
     ls_pg_text(&q, variant->weight);
     ls_pg_int(&q, variant->is_active);
     ls_pg_time(&q, ls_now_ns());
-    ls_pg_int(&q, id);
-    enum ls_rc rc = ls_pg_run(tx, &q, &changes, NULL, err);
+    ls_pg_text(&q, variant->id);
+    enum ls_rc rc = check_name(variant->weight, "weight", err);
+    if (rc != LS_OK)
+        return rc;
+    rc = ls_pg_run(tx, &q, &changes, NULL, err);
     if (rc == LS_OK && changes == 0)
         return no_variant(variant->id, err);
     return rc == LS_OK ? LS_OK : explain(rc, variant->product, variant->weight, err);
@@ -200,17 +224,19 @@ enum ls_rc ls_pg_variant_set(struct ls_tx *tx, const struct ls_variant *variant,
 
 enum ls_rc ls_pg_variant_remove(struct ls_tx *tx, const char *variant_id, struct ls_err *err)
 {
-    int64_t id;
     int changes = 0;
     LS_AUTO(ls_pg_query) struct ls_pg_query q;
     ls_pg_query_init(&q, LS_PG_VARIANT_DELETE);
-    if (!ls_pg_id_parse(variant_id, &id))
-        return no_variant(variant_id, err);
-    ls_pg_int(&q, id);
+    ls_pg_text(&q, variant_id);
     enum ls_rc rc = ls_pg_run(tx, &q, &changes, NULL, err);
-    if (rc == LS_NOT_FOUND)
-        return ls_err_set(err, LS_NOT_EMPTY, "catalog: variant %s still has images", variant_id);
-    if (rc == LS_OK && changes == 0)
-        return no_variant(variant_id, err);
-    return rc;
+    if ((rc != LS_OK && rc != LS_NOT_FOUND) || changes)
+        return rc;
+    LS_AUTO(ls_pg_result) PGresult *res = NULL;
+    LS_AUTO(ls_pg_query) struct ls_pg_query look;
+    ls_pg_query_init(&look, LS_PG_VARIANT_EXISTS);
+    ls_pg_text(&look, variant_id);
+    rc = ls_pg_read(tx->cat, tx, &look, &res, err);
+    if (rc != LS_OK || PQntuples(res) == 0)
+        return rc == LS_OK ? no_variant(variant_id, err) : rc;
+    return ls_err_set(err, LS_NOT_EMPTY, "catalog: variant %s still has images", variant_id);
 }

@@ -7,7 +7,6 @@
 
 #include <assert.h>
 #include <endian.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,17 +76,10 @@ void ls_pg_null(struct ls_pg_query *query) { ls_pg_blob(query, NULL, 0); }
 
 void ls_pg_time(struct ls_pg_query *query, int64_t ns) { ls_pg_int(query, ns / NS_PER_US - EPOCH_2000_US); }
 
-bool ls_pg_id_parse(const char *text, int64_t *out_id)
+void ls_pg_constants(struct ls_pg_query *query, const struct ls_map_table *table)
 {
-    if (!text || text[0] < '1' || text[0] > '9' || strlen(text) > 19)
-        return false;
-    char *end;
-    errno = 0;
-    long long value = strtoll(text, &end, 10);
-    if (*end || errno)
-        return false;
-    *out_id = value;
-    return true;
+    for (size_t i = 0; i < table->n_constants; i++)
+        ls_pg_text(query, table->constants[i].value);
 }
 
 static enum ls_rc add_word(struct ls_buf *buf, uint32_t value)

@@ -2,24 +2,26 @@
 /*
  * The schema of the PostgreSQL catalog, its triggers, and its versions.
  *
- * The three product tables go where the session's search_path creates tables; the side tables and all functions live in
- * the schema "lockstep" and are always named with it. The product tables may be written by anybody; triggers keep the
- * side tables right for them:
+ * The three product tables are the application's, or go where the session's search_path creates tables; the side tables
+ * and all functions live in the schema "lockstep" and are always named with it. The steps are templates over the
+ * mapping. The product tables may be written by anybody; triggers keep the side tables right for them:
  *  - Before a foreign statement the writer's lock is taken, so that there is one writer at a time (see pg_tx.c).
- *  - lockstep_object has a row only for keys that have an image row; it goes with the row and follows its file_name.
+ *  - lockstep_object has a row for each key of an image row, and no other; it goes with the row and follows its key.
  *  - lockstep_change gets a line for each changed row, and whoever listens on lockstep_change is told once a
  *    transaction. Its writer is the setting lockstep.writer, which our own transactions set for themselves. Numbers
- * rise in the order of the commits (with gaps where a transaction was rolled back); only the newest million lines are
- *    kept, the setting change_floor is the number of the last line that is gone.
- * Product names, weights and keys of image rows are text COLLATE "C": they are valid UTF-8, because only such names are
- * mounted, and order by bytes under any collation of the database. All other keys and paths can be anything that lies
- * in a bucket, so they are bytea. Times of the product tables are timestamptz, those of the side tables nanoseconds.
+ *    rise in the order of the commits (with gaps where a transaction was rolled back); only the newest million lines
+ * are kept, the setting change_floor is the number of the last line that is gone. Product names, weights and keys of
+ * image rows are text COLLATE "C": they are valid UTF-8, because only such names are mounted, and order by bytes under
+ * any collation of the database. All other keys and paths can be anything that lies in a bucket, so they are bytea.
+ * Times of the product tables are timestamptz, those of the side tables nanoseconds.
  */
 #include "catalog/pg_impl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/buf.h"
 
 #define NAME "text COLLATE \"C\""
 #define IS_NAME(column) "CHECK (octet_length(" column ") BETWEEN 1 AND 255)"
@@ -28,19 +30,19 @@
 #define UTF8(text) "convert_to(" text ", 'UTF8')"
 #define NOTE(kind, action, key, new_key)                                                                               \
     "PERFORM lockstep.lockstep_note('" kind "', '" action "', " key ", " new_key "); "
-#define WATCH(table, function)                                                                                         \
-    "CREATE TRIGGER lockstep_lock BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON " table                             \
+#define WATCH(table, columns, function)                                                                                \
+    "CREATE TRIGGER lockstep_lock BEFORE INSERT OR UPDATE" columns " OR DELETE OR TRUNCATE ON " table                  \
     " FOR EACH STATEMENT WHEN (coalesce(current_setting('lockstep.writer', true), '') = '') "                          \
     "EXECUTE FUNCTION lockstep.lockstep_lock();"                                                                       \
-    "CREATE TRIGGER lockstep_row AFTER INSERT OR UPDATE OR DELETE ON " table                                           \
+    "CREATE TRIGGER lockstep_row AFTER INSERT OR UPDATE" columns " OR DELETE ON " table                                \
     " FOR EACH ROW EXECUTE FUNCTION lockstep." function "();"                                                          \
     "CREATE TRIGGER lockstep_truncate AFTER TRUNCATE ON " table                                                        \
     " FOR EACH STATEMENT EXECUTE FUNCTION lockstep.lockstep_truncated();"
 
 /* At each macro clang-format would shift the text further to the right. */
 /* clang-format off */
-static const char version_1[] =
-    /* ---- the application's tables ---- */
+/* The product tables, where no application has its own. */
+static const char own_tables[] =
     "CREATE TABLE product (id " NAME " PRIMARY KEY " IS_NAME("id") ", created_at timestamptz NOT NULL DEFAULT now());"
 
     "CREATE TABLE product_variant ("
@@ -63,8 +65,9 @@ static const char version_1[] =
     "  created_at timestamptz NOT NULL DEFAULT now(),"
     "  updated_at timestamptz NOT NULL DEFAULT now());"
     "CREATE INDEX product_image_by_variant ON product_image (variant_id, file_name);"
-    "CREATE INDEX product_image_by_product ON product_image (product_id);"
+    "CREATE INDEX product_image_by_product ON product_image (product_id);";
 
+static const char version_1[] =
     /* ---- side tables ---- */
     "CREATE SCHEMA lockstep;"
     "CREATE TABLE lockstep.lockstep_meta (name " NAME " PRIMARY KEY, value text NOT NULL);"
@@ -160,11 +163,68 @@ static const char version_1[] =
     "ELSE " NOTE("folder", "update", "OLD.path", "NEW.path")
     "END IF; RETURN NULL; END $$;"
 
-    WATCH("product", "lockstep_product") WATCH("product_variant", "lockstep_variant")
-        WATCH("product_image", "lockstep_image") WATCH("lockstep.lockstep_folder", "lockstep_folder");
+    WATCH("{product}", "{watched product}", "lockstep_product")
+    WATCH("{variant}", "{watched variant}", "lockstep_variant")
+    WATCH("{image}", "{watched image}", "lockstep_image")
+    WATCH("lockstep.lockstep_folder", "", "lockstep_folder");
+
+/* What a row was and is, as texts o and n: NULL where there is none, or where it is deleted softly. */
+#define BEFORE_AND_AFTER(table, old, new)                                                                              \
+    "AS $$ DECLARE o text; n text; BEGIN "                                                                             \
+    "IF TG_OP <> 'INSERT' AND {live OLD " table "} THEN o := nullif(" old ", ''); END IF; "                            \
+    "IF TG_OP <> 'DELETE' AND {live NEW " table "} THEN n := nullif(" new ", ''); END IF; "                            \
+    "IF o IS NULL AND n IS NULL THEN RETURN NULL; END IF; "
+#define NOTE_IT(kind)                                                                                                  \
+    "IF n IS NULL THEN " NOTE(kind, "delete", UTF8("o"), "NULL")                                                       \
+    "ELSIF o IS NULL THEN " NOTE(kind, "insert", UTF8("n"), UTF8("n"))                                                 \
+    "ELSE " NOTE(kind, "update", UTF8("o"), UTF8("n")) "END IF; "
+#define VARIANT_PATH(row)                                                                                              \
+    "coalesce({name " row " variant.product_id}, {text " row " variant.product_id}) || '/' || "                        \
+    "{text " row " variant.weight}"
+/* Nothing is known of the object of a key. */
+#define UNKNOWN(key)                                                                                                   \
+    "INSERT INTO lockstep.lockstep_object AS t (key, size, etag, mtime_ns, mode, uid, gid, content_type, known) "      \
+    "VALUES (" key ", 0, '', 0, 0, 0, 0, '', false) ON CONFLICT (key) DO UPDATE SET size = 0, etag = '', "             \
+    "mtime_ns = 0, mode = 0, uid = 0, gid = 0, content_type = '', known = false; "
+#define HAS_ROW(key) "EXISTS (SELECT 1 FROM {image} i WHERE {is i image.file_name " key "} AND {live i image})"
+
+/* Each image row has a row in lockstep_object, also while nothing is known of its object; the functions are over the
+ * mapping. A key that one statement frees and gives to another row keeps its row here, whichever is seen first. */
+static const char version_2[] =
+    "ALTER TABLE lockstep.lockstep_object ADD COLUMN known boolean NOT NULL DEFAULT true;"
+
+    "CREATE OR REPLACE FUNCTION lockstep.lockstep_truncated() RETURNS trigger " AS_OWNER "AS $$ DECLARE s bigint; BEGIN "
+    "IF TG_RELID = '{image}'::regclass THEN DELETE FROM lockstep.lockstep_object; END IF; "
+    "s := nextval(pg_get_serial_sequence('lockstep.lockstep_change', 'seq')); "
+    "DELETE FROM lockstep.lockstep_change; "
+    "UPDATE lockstep.lockstep_meta SET value = s::text WHERE name = 'change_floor'; "
+    "PERFORM pg_notify('lockstep_change', ''); RETURN NULL; END $$;"
+
+    "CREATE OR REPLACE FUNCTION lockstep.lockstep_image() RETURNS trigger " AS_OWNER
+    BEFORE_AND_AFTER("image", "{text OLD image.file_name}", "{text NEW image.file_name}")
+    "IF o IS NULL THEN " UNKNOWN("n")
+    "ELSIF n IS NULL THEN DELETE FROM lockstep.lockstep_object WHERE key = o AND NOT " HAS_ROW("o") "; "
+    "ELSIF o <> n THEN "
+    "DELETE FROM lockstep.lockstep_object WHERE key = n; "
+    "UPDATE lockstep.lockstep_object SET key = n WHERE key = o; "
+    "IF NOT FOUND THEN " UNKNOWN("n") "END IF; "
+    "IF " HAS_ROW("o") " THEN " UNKNOWN("o") "END IF; END IF; "
+    NOTE_IT("image") "RETURN NULL; END $$;"
+
+    "CREATE OR REPLACE FUNCTION lockstep.lockstep_variant() RETURNS trigger " AS_OWNER
+    BEFORE_AND_AFTER("variant", VARIANT_PATH("OLD"), VARIANT_PATH("NEW"))
+    NOTE_IT("variant") "RETURN NULL; END $$;"
+
+    "CREATE OR REPLACE FUNCTION lockstep.lockstep_product() RETURNS trigger " AS_OWNER
+    BEFORE_AND_AFTER("product", "{text OLD product.name}", "{text NEW product.name}")
+    NOTE_IT("product") "RETURN NULL; END $$;"
+
+    "INSERT INTO lockstep.lockstep_object (key, size, etag, mtime_ns, mode, uid, gid, content_type, known) "
+    "SELECT {text i image.file_name}, 0, '', 0, 0, 0, 0, '', false FROM {image} i "
+    "WHERE {live i image} AND {text i image.file_name} > '' ON CONFLICT DO NOTHING;";
 /* clang-format on */
 
-const char *const ls_pg_migrations[] = {version_1};
+const char *const ls_pg_migrations[] = {version_1, version_2};
 const unsigned ls_pg_schema_version = sizeof ls_pg_migrations / sizeof ls_pg_migrations[0];
 
 /* The first value of a query as text; *out_found tells whether there is one. */
@@ -213,20 +273,33 @@ static enum ls_rc refuse_newer(struct ls_pg_conn *conn, unsigned version, unsign
 /* Nothing may be in the way of our tables. */
 static enum ls_rc check_free(struct ls_pg_conn *conn, struct ls_err *err)
 {
+    static const char schema_alone[] =
+        "SELECT 'of the schema ' || nspname FROM pg_catalog.pg_namespace WHERE nspname = 'lockstep'";
+    static const char all[] = "SELECT coalesce(pg_catalog.to_regclass('product')::text, "
+                              "pg_catalog.to_regclass('product_variant')::text, "
+                              "pg_catalog.to_regclass('product_image')::text, "
+                              "(SELECT 'of the schema ' || nspname FROM pg_catalog.pg_namespace "
+                              "WHERE nspname = 'lockstep'))";
     char text[128];
     bool found;
-    enum ls_rc rc = read_one(conn,
-                             "SELECT coalesce(pg_catalog.to_regclass('product')::text, "
-                             "pg_catalog.to_regclass('product_variant')::text, "
-                             "pg_catalog.to_regclass('product_image')::text, "
-                             "(SELECT 'of the schema ' || nspname FROM pg_catalog.pg_namespace "
-                             "WHERE nspname = 'lockstep'))",
-                             text, sizeof text, &found, err);
+    enum ls_rc rc = read_one(conn, conn->cat->mapping.own ? all : schema_alone, text, sizeof text, &found, err);
     if (rc == LS_OK && found)
-        return ls_err_set(err, LS_EXISTS,
-                          "catalog %s: it has a table %s that lockstep did not make: use another database", //
-                          conn->cat->label, text);
+        return ls_err_set(
+            err, LS_EXISTS,
+            "catalog %s: it has a table %s that lockstep did not make: use another database, or attach to "
+            "its tables (lockstep init --attach)",
+            conn->cat->label, text);
     return rc;
+}
+
+/* The tables that the mapping needs, when they are to be our own; then their types. */
+static enum ls_rc begin_schema(struct ls_pg_conn *conn, unsigned version, struct ls_err *err)
+{
+    struct ls_mapping *mapping = &conn->cat->mapping;
+    enum ls_rc rc = version == 0 ? check_free(conn, err) : LS_OK;
+    if (rc == LS_OK && version == 0 && mapping->own)
+        rc = ls_pg_script(conn, own_tables, "make the schema", NULL, err);
+    return rc == LS_OK ? ls_pg_resolve(conn, mapping, err) : rc;
 }
 
 static enum ls_rc run_steps(struct ls_pg_conn *conn, const char *const *steps, unsigned n, struct ls_err *err)
@@ -236,10 +309,14 @@ static enum ls_rc run_steps(struct ls_pg_conn *conn, const char *const *steps, u
     enum ls_rc rc = ls_pg_version(conn, &version, err); /* again: somebody may have been faster */
     if (rc == LS_OK)
         rc = refuse_newer(conn, version, n, err);
-    if (rc == LS_OK && version == 0)
-        rc = check_free(conn, err);
-    for (; rc == LS_OK && version < n; version++)
-        rc = ls_pg_script(conn, steps[version], "make the schema", NULL, err);
+    if (rc == LS_OK && version < n)
+        rc = begin_schema(conn, version, err);
+    for (; rc == LS_OK && version < n; version++) {
+        LS_AUTO(ls_buf) struct ls_buf step = LS_BUF_INIT((size_t)1 << 20);
+        rc = ls_mapping_expand(&conn->cat->mapping, steps[version], &step, err);
+        if (rc == LS_OK)
+            rc = ls_pg_script(conn, step.data, "make the schema", NULL, err);
+    }
     if (rc != LS_OK)
         return rc;
     snprintf(sql, sizeof sql, "UPDATE lockstep.lockstep_meta SET value = '%u' WHERE name = 'schema_version'", n);

@@ -1,20 +1,31 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The statements. Parameters are numbered by use: ls_pg_text, ls_pg_bytes and ls_pg_int bind them in order.
+ * The statements, as templates over the mapping (see mapping_expand.c). Parameters are numbered by use: ls_pg_text,
+ * ls_pg_bytes and ls_pg_int bind them in order.
  *
  * Keys of image rows are text COLLATE "C"; all other keys and paths are bytea, because they may be no UTF-8 (see
  * pg_schema.c). Whatever runs on tables that grow walks an index in its own order.
  */
 #include "catalog/pg_sql.h"
 
-/* Columns as read_row in pg_image.c reads them. */
+/* Columns as read_row in pg_image.c reads them. Each image row has a row in lockstep_object, whose index orders by
+ * bytes whatever the application's sorts by. */
+#define IMAGE_COLUMNS                                                                                                  \
+    "SELECT o.key, {name i image.product_id v variant.product_id}, {text i image.variant_weight v variant.weight}, "   \
+    "{text i image.image_type}, {text i image.image_url}, {text i image.variant_id}, {time i image.created_at}, "      \
+    "{time i image.updated_at}, {name v variant.product_id}, {text v variant.weight}, o.known, o.size, o.etag, "       \
+    "o.mtime_ns, o.mode, o.uid, o.gid, o.content_type "
 #define IMAGE_SELECT                                                                                                   \
-    "SELECT i.file_name, i.product_id, i.variant_weight, i.image_type, i.image_url, i.variant_id::text, "              \
-    "i.created_at, i.updated_at, v.product_id, v.weight, o.size, o.etag, o.mtime_ns, o.mode, o.uid, o.gid, "           \
-    "o.content_type FROM product_image i LEFT JOIN lockstep.lockstep_object o ON o.key = i.file_name "                 \
-    "LEFT JOIN product_variant v ON v.id = i.variant_id "
+    IMAGE_COLUMNS "FROM lockstep.lockstep_object o JOIN {image} i ON {is i image.file_name o.key} AND {live i image} " \
+                  "LEFT JOIN {variant} v ON v.{variant.id} = i.{image.variant_id} AND {live v variant} "
+/* What a row is to be, as columns named like the roles. */
+#define NEW_IMAGE                                                                                                      \
+    "$1::text AS file_name, $2::text AS product_id, $3::text AS variant_id, $4::text AS variant_weight, "              \
+    "$5::text AS image_type, $6::text AS image_url, "
 
-#define VARIANT_COLUMNS "id::text, product_id, weight, is_active, created_at, updated_at"
+#define VARIANT_SELECT                                                                                                 \
+    "SELECT {text v variant.id}, {name v variant.product_id}, {text v variant.weight}, {active v}, "                   \
+    "{time v variant.created_at}, {time v variant.updated_at} FROM {variant} v WHERE "
 #define INTENT_SELECT "SELECT id, instance, op, state, created_ns, args FROM lockstep.lockstep_intent "
 #define SCAN_COLUMNS                                                                                                   \
     "started_ns, ended_ns, complete, scope, images, synced, orphaned, missing, stale, moved, misfiled, misplaced, "    \
@@ -23,8 +34,8 @@
 
 /* The recorded etag is what the writer expects; NULL expects nothing. */
 #define ETAG_IS(key, expected)                                                                                         \
-    "(" expected "::text IS NULL OR " expected "::text = coalesce((SELECT o.etag FROM lockstep.lockstep_object o "     \
-    "WHERE o.key = " key "), ''))"
+    "(" expected "::text IS NULL OR " expected "::text = (SELECT o.etag FROM lockstep.lockstep_object o "              \
+    "WHERE o.key = " key "::text))"
 
 /* An instance is alive while a session holds its lock. */
 #define IS_ALIVE(number)                                                                                               \
@@ -59,91 +70,140 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
     [LS_PG_SAVEPOINT_KEEP] = {"release a savepoint", "RELEASE SAVEPOINT lockstep_step", true},
     [LS_PG_SAVEPOINT_BACK] = {"go back to a savepoint", "ROLLBACK TO SAVEPOINT lockstep_step", true},
 
+    /* ---- what the database has for a mapping ---- */
+    /* $1, $2, $3: the tables' names, quoted. */
+    [LS_PG_RESOLVE] =
+        {"look the tables up",
+         "SELECT t.n, s.nspname::text, c.relname::text, c.relkind::text, c.relpersistence::text, "
+         "pg_catalog.row_security_active(c.oid), a.attname::text, y.typname::text, y.typtype::text, "
+         "pg_catalog.quote_ident(z.nspname) || '.' || pg_catalog.quote_ident(y.typname), "
+         "CASE WHEN l.collname NOT IN ('C', 'POSIX') THEN "
+         "pg_catalog.quote_ident(m.nspname) || '.' || pg_catalog.quote_ident(l.collname) END, "
+         "coalesce(l.collisdeterministic, true), a.attgenerated::text <> '' OR a.attidentity::text = 'a' "
+         "FROM pg_catalog.unnest(ARRAY[$1, $2, $3]::text[]) WITH ORDINALITY t (name, n) "
+         "LEFT JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(t.name) "
+         "LEFT JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace "
+         "LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
+         "LEFT JOIN pg_catalog.pg_type y ON y.oid = a.atttypid "
+         "LEFT JOIN pg_catalog.pg_namespace z ON z.oid = y.typnamespace "
+         "LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation "
+         "LEFT JOIN pg_catalog.pg_namespace m ON m.oid = l.collnamespace ORDER BY t.n, a.attnum",
+         false},
+
     /* ---- images ---- */
-    [LS_PG_IMAGES_GET] = {"read image rows", IMAGE_SELECT "WHERE i.file_name = ANY ($1::text[]) ORDER BY i.file_name",
-                          false},
-    [LS_PG_IMAGE_PAGE] = {"read image rows", IMAGE_SELECT "WHERE i.file_name > $1 ORDER BY i.file_name LIMIT $2",
-                          false},
-    [LS_PG_IMAGE_RANGE] = {"read image rows",
-                           IMAGE_SELECT "WHERE i.file_name > $1 AND i.file_name < $2 ORDER BY i.file_name LIMIT $3",
+    [LS_PG_IMAGES_GET] = {"read image rows", IMAGE_SELECT "WHERE o.key = ANY ($1::text[]) ORDER BY o.key", false},
+    [LS_PG_IMAGE_PAGE] = {"read image rows", IMAGE_SELECT "WHERE o.key > $1 ORDER BY o.key LIMIT $2", false},
+    [LS_PG_IMAGE_RANGE] = {"read image rows", IMAGE_SELECT "WHERE o.key > $1 AND o.key < $2 ORDER BY o.key LIMIT $3",
                            false},
     /* Bounds that are no UTF-8: rare, so it may read the whole table. */
     [LS_PG_IMAGE_RANGE_BYTES] = {"read image rows",
-                                 IMAGE_SELECT "WHERE convert_to(i.file_name, 'UTF8') > $1 AND ($2::bytea IS NULL OR "
-                                              "convert_to(i.file_name, 'UTF8') < $2) ORDER BY i.file_name LIMIT $3",
+                                 IMAGE_SELECT "WHERE convert_to(o.key, 'UTF8') > $1 AND ($2::bytea IS NULL OR "
+                                              "convert_to(o.key, 'UTF8') < $2) ORDER BY o.key LIMIT $3",
                                  false},
     [LS_PG_VARIANT_IMAGES] = {"read a variant's image rows",
-                              IMAGE_SELECT "WHERE i.variant_id = $1 AND i.file_name > $2 ORDER BY i.file_name LIMIT $3",
+                              IMAGE_COLUMNS
+                              "FROM {image} i JOIN lockstep.lockstep_object o ON o.key = {text i image.file_name} "
+                              "JOIN {variant} v ON v.{variant.id} = i.{image.variant_id} "
+                              "WHERE {is i image.variant_id $1::text} AND {live i image} AND o.key > $2 "
+                              "ORDER BY o.key LIMIT $3",
                               false},
     [LS_PG_IMAGE_COUNT] = {"count image rows",
-                           "SELECT (SELECT count(*) FROM product_image WHERE file_name > $1 AND ($2::text IS NULL OR "
-                           "file_name < $2)), (SELECT coalesce(sum(size), 0)::bigint FROM lockstep.lockstep_object "
-                           "WHERE key > $1 AND ($2::text IS NULL OR key < $2))",
+                           "SELECT count(*), coalesce(sum(size), 0)::bigint FROM lockstep.lockstep_object "
+                           "WHERE key > $1 AND ($2::text IS NULL OR key < $2)",
                            false},
     [LS_PG_IMAGE_ESTIMATE] = {"estimate the number of image rows",
                               "SELECT greatest(reltuples, 0)::bigint FROM pg_catalog.pg_class "
-                              "WHERE oid = 'product_image'::regclass",
+                              "WHERE oid = 'lockstep.lockstep_object'::regclass",
                               false},
     /* $1 ranges, $2 percent of the table's pages: the first key of each range but the first. */
     [LS_PG_IMAGE_SPLITS] =
         {"cut the image rows into ranges",
-         "WITH s AS MATERIALIZED (SELECT file_name FROM product_image TABLESAMPLE SYSTEM (($2::bigint)::real) "
-         "REPEATABLE (1)), c AS (SELECT count(*) AS n FROM s), r AS (SELECT file_name, "
-         "row_number() OVER (ORDER BY file_name) - 1 AS at FROM s) SELECT file_name FROM r, c "
-         "WHERE at > 0 AND at * $1::bigint / c.n <> (at - 1) * $1::bigint / c.n ORDER BY file_name",
+         "WITH s AS MATERIALIZED (SELECT key FROM lockstep.lockstep_object TABLESAMPLE SYSTEM (($2::bigint)::real) "
+         "REPEATABLE (1)), c AS (SELECT count(*) AS n FROM s), r AS (SELECT key, "
+         "row_number() OVER (ORDER BY key) - 1 AS at FROM s) SELECT key FROM r, c "
+         "WHERE at > 0 AND at * $1::bigint / c.n <> (at - 1) * $1::bigint / c.n ORDER BY key",
          false},
-    [LS_PG_IMAGE_ETAG] = {"read an image row",
-                          "SELECT coalesce(o.etag, ''), o.key IS NOT NULL FROM product_image i "
-                          "LEFT JOIN lockstep.lockstep_object o ON o.key = i.file_name WHERE i.file_name = $1",
-                          false},
+    [LS_PG_IMAGE_ETAG] = {"read an image row", "SELECT etag FROM lockstep.lockstep_object WHERE key = $1", false},
     [LS_PG_IMAGE_INSERT] = {"insert an image row",
-                            "INSERT INTO product_image (file_name, product_id, variant_id, variant_weight, image_type, "
-                            "image_url, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                            "INSERT INTO {image} ({columns image}) SELECT {values image} FROM (SELECT " NEW_IMAGE
+                            "$7::timestamptz AS created_at, $8::timestamptz AS updated_at{constants image 9}) p",
                             false},
     [LS_PG_IMAGE_UPDATE] = {"change an image row",
-                            "UPDATE product_image SET file_name = $1, product_id = $2, variant_id = $3, "
-                            "variant_weight = $4, image_type = $5, image_url = $6, updated_at = $7 "
-                            "WHERE file_name = $8 AND " ETAG_IS("$8", "$9"),
+                            "UPDATE {image} i SET {set image} FROM (SELECT " NEW_IMAGE
+                            "$7::timestamptz AS updated_at) p WHERE {is i image.file_name $8::text} "
+                            "AND {live i image} AND " ETAG_IS("$8", "$9"),
                             false},
     [LS_PG_IMAGE_DELETE] = {"delete an image row",
-                            "DELETE FROM product_image WHERE file_name = $1 AND " ETAG_IS("$1", "$2"), false},
-    /* NULL keeps what is there. The row itself is touched as well: the change feed watches image rows. */
+                            "{delete image i} WHERE {is i image.file_name $1::text} AND {live i image} AND " ETAG_IS(
+                                "$1", "$2"),
+                            false},
+    /* NULL keeps what is there. */
     [LS_PG_IMAGE_ATTR] = {"record attributes",
                           "WITH o AS (UPDATE lockstep.lockstep_object SET mode = coalesce($1, mode), "
                           "uid = coalesce($2, uid), gid = coalesce($3, gid), mtime_ns = coalesce($4, mtime_ns) "
-                          "WHERE key = $5 RETURNING key) UPDATE product_image SET updated_at = $6 FROM o "
-                          "WHERE file_name = o.key",
+                          "WHERE key = $5 AND known RETURNING convert_to(key, 'UTF8') AS key) "
+                          "SELECT lockstep.lockstep_note('image', 'update', o.key, o.key) FROM o",
                           false},
     [LS_PG_OBJECT_PUT] = {"record an object",
                           "INSERT INTO lockstep.lockstep_object (key, size, etag, mtime_ns, mode, uid, gid, "
-                          "content_type) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (key) DO UPDATE SET "
-                          "size = excluded.size, etag = excluded.etag, mtime_ns = excluded.mtime_ns, "
+                          "content_type, known) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, true) ON CONFLICT (key) "
+                          "DO UPDATE SET size = excluded.size, etag = excluded.etag, mtime_ns = excluded.mtime_ns, "
                           "mode = excluded.mode, uid = excluded.uid, gid = excluded.gid, "
-                          "content_type = excluded.content_type",
+                          "content_type = excluded.content_type, known = true",
                           false},
-    [LS_PG_OBJECT_DELETE] = {"forget an object", "DELETE FROM lockstep.lockstep_object WHERE key = $1", false},
+    [LS_PG_OBJECT_FORGET] = {"forget an object",
+                             "UPDATE lockstep.lockstep_object SET size = 0, etag = '', mtime_ns = 0, mode = 0, "
+                             "uid = 0, gid = 0, content_type = '', known = false WHERE key = $1",
+                             false},
 
     /* ---- products and variants ---- */
-    [LS_PG_PRODUCT_PAGE] = {"read products", "SELECT id FROM product WHERE id > $1 ORDER BY id LIMIT $2", false},
-    [LS_PG_PRODUCT_EXISTS] = {"look for a product", "SELECT 1 FROM product WHERE id = $1", false},
-    [LS_PG_PRODUCT_INSERT] = {"insert a product", "INSERT INTO product (id, created_at) VALUES ($1, $2)", false},
-    [LS_PG_PRODUCT_DELETE] = {"delete a product", "DELETE FROM product WHERE id = $1", false},
-    [LS_PG_PRODUCT_RENAME] = {"rename a product", "UPDATE product SET id = $1 WHERE id = $2", false},
+    [LS_PG_PRODUCT_PAGE] = {"read products",
+                            "SELECT {text p product.name} FROM {product} p WHERE {text p product.name} > $1::text "
+                            "AND {live p product} ORDER BY {text p product.name} LIMIT $2",
+                            false},
+    [LS_PG_PRODUCT_EXISTS] = {"look for a product",
+                              "SELECT 1 FROM {product} p WHERE {is p product.name $1::text} AND {live p product}",
+                              false},
+    [LS_PG_PRODUCT_INSERT] = {"insert a product",
+                              "INSERT INTO {product} ({columns product}) SELECT {values product} FROM (SELECT "
+                              "$1::text AS name, $2::timestamptz AS created_at, $2::timestamptz AS updated_at"
+                              "{constants product 3}) p",
+                              false},
+    /* Not left to foreign keys: there may be none, or one that takes the rows along. */
+    [LS_PG_PRODUCT_DELETE] = {"delete a product",
+                              "{delete product p} WHERE {is p product.name $1::text} AND {live p product} "
+                              "AND NOT EXISTS (SELECT 1 FROM {variant} v WHERE v.{variant.product_id} = p.{product.id} "
+                              "AND {live v variant}){no_images p}",
+                              false},
+    [LS_PG_PRODUCT_RENAME] = {"rename a product",
+                              "UPDATE {product} p SET {product.name} = {as product.name $1::text} "
+                              "WHERE {is p product.name $2::text} AND {live p product}",
+                              false},
     [LS_PG_VARIANT_LIST] = {"read variants",
-                            "SELECT " VARIANT_COLUMNS " FROM product_variant WHERE product_id = $1 ORDER BY weight",
+                            VARIANT_SELECT "{of v variant.product_id $1::text} AND {live v variant} "
+                                           "AND {text v variant.weight} > '' ORDER BY {text v variant.weight}",
                             false},
     [LS_PG_VARIANT_GET] = {"read a variant",
-                           "SELECT " VARIANT_COLUMNS " FROM product_variant WHERE product_id = $1 AND weight = $2",
+                           VARIANT_SELECT "{of v variant.product_id $1::text} AND {is v variant.weight $2::text} "
+                                          "AND {live v variant}",
                            false},
+    [LS_PG_VARIANT_EXISTS] = {"look for a variant",
+                              "SELECT 1 FROM {variant} v WHERE {is v variant.id $1::text} AND {live v variant}", false},
     [LS_PG_VARIANT_INSERT] = {"insert a variant",
-                              "INSERT INTO product_variant (product_id, weight, is_active, created_at, updated_at) "
-                              "VALUES ($1, $2, true, $3, $3)",
+                              "INSERT INTO {variant} ({columns variant}) SELECT {values variant} FROM (SELECT "
+                              "$1::text AS product_id, $2::text AS weight, true AS is_active, "
+                              "$3::timestamptz AS created_at, $3::timestamptz AS updated_at{constants variant 4}) p",
                               false},
     [LS_PG_VARIANT_UPDATE] = {"change a variant",
-                              "UPDATE product_variant SET product_id = $1, weight = $2, is_active = $3::bigint <> 0, "
-                              "updated_at = $4 WHERE id = $5",
+                              "UPDATE {variant} v SET {set variant} FROM (SELECT $1::text AS product_id, "
+                              "$2::text AS weight, $3::bigint <> 0 AS is_active, $4::timestamptz AS updated_at) p "
+                              "WHERE {is v variant.id $5::text} AND {live v variant}",
                               false},
-    [LS_PG_VARIANT_DELETE] = {"delete a variant", "DELETE FROM product_variant WHERE id = $1", false},
+    [LS_PG_VARIANT_DELETE] = {"delete a variant",
+                              "{delete variant v} WHERE {is v variant.id $1::text} AND {live v variant} AND NOT EXISTS "
+                              "(SELECT 1 FROM {image} i WHERE i.{image.variant_id} = v.{variant.id} "
+                              "AND {live i image})",
+                              false},
 
     /* ---- folders ---- */
     [LS_PG_FOLDER_GET] = {"read a folder's attributes",

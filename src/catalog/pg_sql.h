@@ -19,6 +19,8 @@ enum ls_pg_sql {
     LS_PG_SAVEPOINT_KEEP,
     LS_PG_SAVEPOINT_BACK,
 
+    LS_PG_RESOLVE,
+
     LS_PG_IMAGES_GET,
     LS_PG_IMAGE_PAGE,
     LS_PG_IMAGE_RANGE,
@@ -33,7 +35,7 @@ enum ls_pg_sql {
     LS_PG_IMAGE_DELETE,
     LS_PG_IMAGE_ATTR,
     LS_PG_OBJECT_PUT,
-    LS_PG_OBJECT_DELETE,
+    LS_PG_OBJECT_FORGET,
 
     LS_PG_PRODUCT_PAGE,
     LS_PG_PRODUCT_EXISTS,
@@ -42,6 +44,7 @@ enum ls_pg_sql {
     LS_PG_PRODUCT_RENAME,
     LS_PG_VARIANT_LIST,
     LS_PG_VARIANT_GET,
+    LS_PG_VARIANT_EXISTS,
     LS_PG_VARIANT_INSERT,
     LS_PG_VARIANT_UPDATE,
     LS_PG_VARIANT_DELETE,
@@ -94,8 +97,8 @@ enum ls_pg_sql {
 
 struct ls_pg_statement {
     const char *what; /* for error texts: "insert an image row" */
-    const char *text;
-    bool plain; /* sent as it is: it cannot be prepared, or is not worth it */
+    const char *text; /* a template over the mapping */
+    bool plain;       /* sent as it is: it cannot be prepared, or is not worth it */
 };
 extern const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT];
 

@@ -38,9 +38,15 @@ static enum ls_rc fail_send(struct ls_pg_conn *conn, enum ls_pg_sql sql, struct 
     return ls_pg_fail(conn, NULL, ls_pg_statements[sql].what, err);
 }
 
+/* Until the mapping is known a statement is sent as it stands: those that are needed before have no places to fill. */
+static const char *text_of(const struct ls_pg_conn *conn, enum ls_pg_sql sql)
+{
+    return conn->cat->sql[sql] ? conn->cat->sql[sql] : ls_pg_statements[sql].text;
+}
+
 enum ls_rc ls_pg_send_plain(struct ls_pg_conn *conn, enum ls_pg_sql sql, struct ls_err *err)
 {
-    if (conn->dead || !PQsendQueryParams(conn->pg, ls_pg_statements[sql].text, 0, NULL, NULL, NULL, NULL, 1))
+    if (conn->dead || !PQsendQueryParams(conn->pg, text_of(conn, sql), 0, NULL, NULL, NULL, NULL, 1))
         return fail_send(conn, sql, err);
     enqueue(conn, sql, false);
     return LS_OK;
@@ -48,7 +54,8 @@ enum ls_rc ls_pg_send_plain(struct ls_pg_conn *conn, enum ls_pg_sql sql, struct 
 
 enum ls_rc ls_pg_send(struct ls_pg_conn *conn, const struct ls_pg_query *query, struct ls_err *err)
 {
-    static const int binary[LS_PG_VALUES_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    static const int binary[LS_PG_VALUES_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                                 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
     char name[16];
     enum ls_pg_sql sql = query->sql;
     if (query->not_utf8)
@@ -58,7 +65,7 @@ enum ls_rc ls_pg_send(struct ls_pg_conn *conn, const struct ls_pg_query *query, 
     if (conn->dead)
         return fail_send(conn, sql, err);
     if (!conn->prepared[sql] && !is_queued_prepare(conn, sql)) {
-        if (!PQsendPrepare(conn->pg, name, ls_pg_statements[sql].text, 0, NULL))
+        if (!PQsendPrepare(conn->pg, name, text_of(conn, sql), 0, NULL))
             return fail_send(conn, sql, err);
         enqueue(conn, sql, true);
     }

@@ -32,6 +32,10 @@ tests_catalog_test_sqlite_plans_LDADD = $(TEST_LIBS)
 
 PG_FIXTURE = tests/catalog/pg_fixture.c tests/catalog/pg_fixture.h tests/catalog/contract_util.c tests/catalog/contract.h
 EXTRA_DIST += tests/lib/pg_server.sh
+check_PROGRAMS += tests/catalog/test_mapping
+tests_catalog_test_mapping_SOURCES = tests/catalog/test_mapping.c
+tests_catalog_test_mapping_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_catalog_test_mapping_LDADD = $(TEST_LIBS)
 check_PROGRAMS += tests/catalog/test_pg
 tests_catalog_test_pg_SOURCES = tests/catalog/test_pg.c $(PG_FIXTURE)
 tests_catalog_test_pg_CPPFLAGS = $(TEST_CPPFLAGS)

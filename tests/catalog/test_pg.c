@@ -71,11 +71,14 @@ static void a_newer_schema_is_refused(void **state)
     (void)state;
     struct ls_err err = LS_ERR_INIT;
     PGconn *shell = pg_shell();
+    char back[128];
+    snprintf(back, sizeof back, "UPDATE lockstep_meta SET value = '%s' WHERE name = 'schema_version'",
+             pg_get(shell, "SELECT value FROM lockstep_meta WHERE name = 'schema_version'"));
     pg_get(shell, "UPDATE lockstep_meta SET value = '99' WHERE name = 'schema_version'");
     assert_fails(try_open(pg_url(), true, &err), LS_UNSUPPORTED, &err, "99");
     pg_get(shell, "UPDATE lockstep_meta SET value = 'x' WHERE name = 'schema_version'");
     assert_fails(try_open(pg_url(), true, &err), LS_CORRUPT, &err, "schema_version");
-    pg_get(shell, "UPDATE lockstep_meta SET value = '1' WHERE name = 'schema_version'");
+    pg_get(shell, back);
     PQfinish(shell);
 }
 
@@ -121,6 +124,41 @@ static void other_programs_writes_are_followed_and_rolled_back_ones_are_not(void
     assert_fails(cat->ops->change_page(cat, start, 10, &page, &err), LS_NOT_FOUND, &err, "not kept");
     assert_ok(cat->ops->change_page(cat, last, 10, &page, &err), &err);
     ls_change_page_dispose(&page);
+    PQfinish(shell);
+}
+
+static void each_row_has_a_record_whatever_one_statement_does_with_keys(void **state)
+{
+    static const char lost[] =
+        "SELECT count(*) FROM product_image i FULL JOIN lockstep_object o ON o.key = i.file_name "
+        "WHERE i.file_name IS NULL OR o.key IS NULL";
+    static const char *const statements[] = {
+        "UPDATE product_image SET file_name = chr(ascii(file_name) + 1)",
+        "WITH gone AS (DELETE FROM product_image WHERE file_name = 'c' RETURNING file_name) "
+        "INSERT INTO product_image (file_name) SELECT file_name || 'x' FROM gone",
+        "INSERT INTO product_image (file_name) SELECT 'n' || n FROM generate_series(1, 50) n",
+        "BEGIN; DELETE FROM product_image WHERE file_name = 'n1'; INSERT INTO product_image (file_name) VALUES ('n1'); "
+        "UPDATE product_image SET file_name = 'n2x' WHERE file_name = 'n2'; "
+        "UPDATE product_image SET file_name = 'n2' WHERE file_name = 'n3'; COMMIT",
+        "DELETE FROM product_image WHERE file_name LIKE 'n%'",
+    };
+    struct ls_catalog *cat = ((struct fixture *)*state)->cat;
+    struct ls_err err = LS_ERR_INIT;
+    uint64_t rows;
+    const char *keys[] = {"d", "c", "b", "a"};
+    add_images(cat, keys, 4);
+    PGconn *shell = pg_shell();
+    /* Deferred, so that one statement can push keys along. */
+    pg_get(shell, "ALTER TABLE product_image DROP CONSTRAINT product_image_file_name_key, "
+                  "ADD UNIQUE (file_name) DEFERRABLE INITIALLY DEFERRED");
+    for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
+        pg_get(shell, statements[i]);
+        if (strcmp(pg_get(shell, lost), "0") != 0)
+            fail_msg("%s", statements[i]);
+    }
+    assert_ok(cat->ops->image_count(cat, "", NULL, &rows, NULL, &err), &err);
+    assert_int_equal(rows, 4);
+    pg_get(shell, "ALTER TABLE product_image DROP CONSTRAINT product_image_file_name_key, ADD UNIQUE (file_name)");
     PQfinish(shell);
 }
 
@@ -175,6 +213,7 @@ int main(void)
         PG_TEST(a_newer_schema_is_refused),
         PG_TEST(somebody_elses_tables_are_left_alone),
         PG_TEST(other_programs_writes_are_followed_and_rolled_back_ones_are_not),
+        PG_TEST(each_row_has_a_record_whatever_one_statement_does_with_keys),
         PG_TEST(a_writer_that_does_not_end_makes_ours_busy),
         PG_TEST(a_backup_is_a_script_that_brings_the_rows_back),
     };

@@ -367,9 +367,9 @@ static void many_images_move_in_one_transaction(void **state)
 static void rows_with_nothing_recorded_move_and_get_a_record(void **state)
 {
     struct world *w = *state;
-    sql(w, "DELETE FROM lockstep_object");
+    sql_forget(w);
     assert_rc(w, LS_OK, mv(w, W1, W2, 0));
-    assert_int_equal(sql_int(w, "SELECT count(*) FROM lockstep_object"), 3);
+    assert_int_equal(sql_int(w, "SELECT count(*) FROM lockstep_object WHERE etag <> ''"), 3);
     assert_in_step(w, 0);
     object_remove(w, IMG("1kg", "d.jpg"));
     assert_rc(w, LS_CONFLICT, mv(w, IMG("1kg", "d.jpg"), IMG("1kg", "e.jpg"), 0));

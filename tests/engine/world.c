@@ -296,7 +296,8 @@ const char *world_wrong(const struct world *w, int orphans)
         internal += strncmp(seen.keys[i], ".lockstep/", 10) == 0;
     sql_rows(
         w, check_listed, &rows,
-        "SELECT i.file_name, o.etag, o.size FROM product_image i LEFT JOIN lockstep_object o ON o.key = i.file_name");
+        "SELECT i.file_name, o.etag, o.size FROM product_image i LEFT JOIN lockstep_object o ON o.key = i.file_name "
+        "AND o.etag <> ''");
     if (rows < 0)
         trash = -1;
     else
@@ -328,10 +329,11 @@ static int by_key(const void *a, const void *b)
 
 char *world_dump(const struct world *w)
 {
-    static const char rows[] = "SELECT i.file_name, i.product_id, i.variant_weight, i.image_type, i.image_url, "
-                               "v.weight, o.etag, o.size, o.mode "
-                               "FROM product_image i LEFT JOIN product_variant v ON v.id = i.variant_id "
-                               "LEFT JOIN lockstep_object o ON o.key = i.file_name ORDER BY i.file_name";
+    static const char rows[] =
+        "SELECT i.file_name, i.product_id, i.variant_weight, i.image_type, i.image_url, "
+        "v.weight, o.etag, o.size, o.mode "
+        "FROM product_image i LEFT JOIN product_variant v ON v.id = i.variant_id "
+        "LEFT JOIN lockstep_object o ON o.key = i.file_name AND o.etag <> '' ORDER BY i.file_name";
     static const char *const selects[] = {
         rows,
         "SELECT id FROM product ORDER BY id",

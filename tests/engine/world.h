@@ -86,6 +86,8 @@ void sql_rows(const struct world *w, void (*row)(void *ctx, int n, char **values
  */
 void sql_refuse(const struct world *w, const char *statement, const char *like);
 void sql_allow(const struct world *w);
+/* Nothing is recorded of any object, as if the application had written the rows. */
+void sql_forget(const struct world *w);
 int64_t sql_int(const struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* First column of the first row; static text, or NULL. */
 const char *sql_text(const struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -95,6 +95,8 @@ void sql_refuse(const struct world *w, const char *statement, const char *like)
 
 void sql_allow(const struct world *w) { sql(w, "DROP FUNCTION refuse CASCADE"); }
 
+void sql_forget(const struct world *w) { sql(w, "UPDATE lockstep_object SET known = false, etag = '', size = 0"); }
+
 #else
 
 const bool world_is_pg = false;
@@ -143,6 +145,8 @@ void sql_refuse(const struct world *w, const char *statement, const char *like)
 }
 
 void sql_allow(const struct world *w) { sql(w, "DROP TRIGGER refuse"); }
+
+void sql_forget(const struct world *w) { sql(w, "DELETE FROM lockstep_object"); }
 #endif
 
 struct first {

@@ -19,7 +19,7 @@ select i.file_name, i.image_url, i.image_type, i.variant_weight, i.product_id, v
 from product_image i
 left join product_variant v on v.id = i.variant_id
 left join product p on p.id = i.product_id
-left join lockstep_object o on o.key = i.file_name
+left join lockstep_object o on o.key = i.file_name and o.etag <> ''
 """
 
 
@@ -45,6 +45,8 @@ class Row:
 
 
 class Oracle:
+    recorded = ""  # what says that something is recorded of an object
+
     def __init__(self, backend, catalog: Path, public_url: str):
         self.backend, self.catalog, self.public_url = backend, catalog, public_url
 
@@ -102,7 +104,10 @@ class Oracle:
                     (product, product, weight, weight, kind, key, f"{self.public_url}/{key}"),
                 )
                 execute(
-                    "insert into lockstep_object values (?, ?, ?, 0, 420, 0, 0, 'image/jpeg')",
+                    "insert into lockstep_object (key, size, etag, mtime_ns, mode, uid, gid, content_type)"
+                    " values (?, ?, ?, 0, 420, 0, 0, 'image/jpeg') on conflict (key) do update"
+                    f" set {self.recorded}size = excluded.size, etag = excluded.etag, mode = excluded.mode,"
+                    " content_type = excluded.content_type",
                     (key, obj.size, obj.etag),
                 )
 

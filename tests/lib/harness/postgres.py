@@ -61,6 +61,8 @@ def translated(sql: str) -> str:
 class PostgresOracle(Oracle):
     """The same questions; `catalog` is the database's url."""
 
+    recorded = "known = true, "
+
     def connect(self):
         return psycopg.connect(self.catalog, options="-c search_path=public,lockstep -c lock_timeout=20000")
 
