@@ -109,6 +109,8 @@ struct ls_sync_opts {
      * or refreshed; moved ones don't count. */
     unsigned max_change_percent; /* 0 = use max_change_count */
     uint64_t max_change_count;
+    /* How the guards' texts name what lets it pass: the first is followed by a number. NULL: as on the command line. */
+    const char *max_change_words, *allow_empty_words;
     /* Mend although the bucket is empty or not the one that the catalog knows; it is the one from then on. */
     bool override_empty;
     /* Before the first change the catalog is copied to <backup_path>-<time>; the newest 3 of these are kept. NULL = no
@@ -132,7 +134,11 @@ struct ls_sync_totals {
 
 void ls_sync_plan(const struct ls_scan *scan, const struct ls_sync_opts *opts, struct ls_sync_plan *out_plan);
 
-/* Check the guards alone: LS_OK or LS_GUARD with what would have been done and how to override. */
+/* The most that this sync would change of a kind that the guard limits: the max_change_count that lets it pass. */
+uint64_t ls_sync_largest(const struct ls_scan *scan, const struct ls_sync_opts *opts);
+
+/* Check the guards alone: LS_OK or LS_GUARD with what would have been done and how to override; its code is
+ * "max-change" or "bucket". */
 enum ls_rc ls_sync_guard(struct ls_engine *engine, struct ls_scan *scan, const struct ls_sync_opts *opts,
                          struct ls_err *err) LS_MUST_CHECK;
 

@@ -66,47 +66,51 @@ static bool plan_empty(const struct ls_sync_plan *p)
 }
 
 /* Is it the bucket that the rows are of, and is anything in it? */
-static enum ls_rc guard_bucket(struct ls_engine *engine, const struct ls_scan *scan, const char *would,
-                               struct ls_err *err)
+static enum ls_rc guard_bucket(struct ls_engine *engine, const struct ls_scan *scan, const struct ls_sync_opts *opts,
+                               const char *would, struct ls_err *err)
 {
     struct ls_bucket_ids ids;
+    const char *words = opts->allow_empty_words ? opts->allow_empty_words : "--allow-empty";
     enum ls_rc rc = ls_bucket_ids_read(engine, &ids, err);
     if (rc)
         return rc;
     if (*ids.catalog && !*ids.bucket)
-        return ls_err_set(err, LS_GUARD,
-                          "sync: nothing was changed: the bucket lacks its mark .lockstep/bucket-id, so it was emptied "
-                          "or is not the one that this catalog describes. A sync would %s. Check --store and the "
-                          "bucket; if it is the right one, repeat with --allow-empty",
-                          would);
-    if (*ids.catalog && strcmp(ids.catalog, ids.bucket) != 0)
-        return ls_err_set(err, LS_GUARD,
-                          "sync: nothing was changed: this is another bucket (id %s) than the catalog describes (id "
-                          "%s). A sync would %s. If it is the right one, repeat with --allow-empty",
-                          ids.bucket, ids.catalog, would);
-    if (!scan->scoped && scan->totals.objects_seen == 0 && scan->totals.rows_seen > 0)
-        return ls_err_set(err, LS_GUARD,
-                          "sync: nothing was changed: the bucket is empty, but the catalog has %" PRIu64
-                          " images. A sync would %s. If it is meant to be empty, repeat with --allow-empty",
-                          scan->totals.rows_seen, would);
-    return LS_OK;
+        rc = ls_err_set(err, LS_GUARD,
+                        "sync: nothing was changed: the bucket lacks its mark .lockstep/bucket-id, so it was emptied "
+                        "or is not the one that this catalog describes. A sync would %s. Check the store's url and the "
+                        "bucket; if it is the right one, repeat with %s",
+                        would, words);
+    else if (*ids.catalog && strcmp(ids.catalog, ids.bucket) != 0)
+        rc = ls_err_set(err, LS_GUARD,
+                        "sync: nothing was changed: this is another bucket (id %s) than the catalog describes (id "
+                        "%s). A sync would %s. If it is the right one, repeat with %s",
+                        ids.bucket, ids.catalog, would, words);
+    else if (!scan->scoped && scan->totals.objects_seen == 0 && scan->totals.rows_seen > 0)
+        rc = ls_err_set(err, LS_GUARD,
+                        "sync: nothing was changed: the bucket is empty, but the catalog has %" PRIu64
+                        " images. A sync would %s. If it is meant to be empty, repeat with %s",
+                        scan->totals.rows_seen, would, words);
+    if (rc && err)
+        snprintf(err->code, sizeof err->code, "bucket");
+    return rc;
 }
 
-enum ls_rc ls_sync_guard(struct ls_engine *engine, struct ls_scan *scan, const struct ls_sync_opts *opts,
-                         struct ls_err *err)
+uint64_t ls_sync_largest(const struct ls_scan *scan, const struct ls_sync_opts *opts)
 {
     struct ls_sync_plan plan;
-    char would[400], allowed[80];
     ls_sync_plan(scan, opts, &plan);
-    if (plan_empty(&plan))
-        return LS_OK;
-    plan_text(&plan, would, sizeof would);
-    if (!opts->override_empty) {
-        enum ls_rc rc = guard_bucket(engine, scan, would, err);
-        if (rc)
-            return rc;
-    }
-    uint64_t limit = opts->max_change_count;
+    uint64_t refresh = opts->refresh_stale ? scan->mendable.stale : 0;
+    uint64_t most = plan.remove_orphaned > plan.remove_misplaced ? plan.remove_orphaned : plan.remove_misplaced;
+    most = plan.drop > most ? plan.drop : most;
+    return refresh > most ? refresh : most;
+}
+
+/* Is any kind of loss larger than allowed? */
+static enum ls_rc guard_size(const struct ls_scan *scan, const struct ls_sync_opts *opts, const char *would,
+                             struct ls_err *err)
+{
+    char allowed[80];
+    uint64_t limit = opts->max_change_count, most = ls_sync_largest(scan, opts);
     snprintf(allowed, sizeof allowed, "%" PRIu64, limit);
     if (opts->max_change_percent) {
         limit = (uint64_t)((double)scan->totals.images * opts->max_change_percent / 100);
@@ -114,16 +118,27 @@ enum ls_rc ls_sync_guard(struct ls_engine *engine, struct ls_scan *scan, const s
         snprintf(allowed, sizeof allowed, "%" PRIu64 ", %u %% of %" PRIu64 " images but at least %d", limit,
                  opts->max_change_percent, scan->totals.images, AT_LEAST);
     }
-    uint64_t refresh = opts->refresh_stale ? scan->mendable.stale : 0;
-    uint64_t most = plan.remove_orphaned > plan.remove_misplaced ? plan.remove_orphaned : plan.remove_misplaced;
-    most = plan.drop > most ? plan.drop : most;
-    most = refresh > most ? refresh : most;
     if (most <= limit)
         return LS_OK;
-    return ls_err_set(
-        err, LS_GUARD,
-        "sync: nothing was changed: it would %s, which is more than may be removed, dropped or refreshed of "
-        "one kind at once (%s). Look at what scan reports; if that is right, repeat with "
-        "--max-change=%" PRIu64,
-        would, allowed, most);
+    enum ls_rc rc =
+        ls_err_set(err, LS_GUARD,
+                   "sync: nothing was changed: it would %s, which is more than may be removed, dropped or refreshed of "
+                   "one kind at once (%s). Look at what scan reports; if that is right, repeat with %s%" PRIu64,
+                   would, allowed, opts->max_change_words ? opts->max_change_words : "--max-change=", most);
+    if (err)
+        snprintf(err->code, sizeof err->code, "max-change");
+    return rc;
+}
+
+enum ls_rc ls_sync_guard(struct ls_engine *engine, struct ls_scan *scan, const struct ls_sync_opts *opts,
+                         struct ls_err *err)
+{
+    struct ls_sync_plan plan;
+    char would[400];
+    ls_sync_plan(scan, opts, &plan);
+    if (plan_empty(&plan))
+        return LS_OK;
+    plan_text(&plan, would, sizeof would);
+    enum ls_rc rc = opts->override_empty ? LS_OK : guard_bucket(engine, scan, opts, would, err);
+    return rc ? rc : guard_size(scan, opts, would, err);
 }
