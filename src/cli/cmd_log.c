@@ -7,7 +7,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "cli/cli.h"
-#include "cli/json.h"
+#include "base/json.h"
 
 static void print_entry(const struct ls_audit *entry)
 {

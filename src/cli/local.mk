@@ -24,7 +24,6 @@ libls_cli_la_SOURCES = \
 	src/cli/config.c src/cli/config.h \
 	src/cli/credentials.c src/cli/credentials.h \
 	src/cli/ini.c src/cli/ini.h \
-	src/cli/json.c src/cli/json.h \
 	src/cli/report.c src/cli/report.h \
 	src/cli/term.c src/cli/term.h
 

@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += libls_scan.la
 libls_scan_la_SOURCES = \
+	src/scan/answer.c src/scan/answer.h \
 	src/scan/backup.c src/scan/backup.h \
 	src/scan/bucket.c src/scan/bucket.h \
 	src/scan/classify.c src/scan/classify.h \

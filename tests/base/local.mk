@@ -39,4 +39,8 @@ check_PROGRAMS += tests/base/test_file_without_openat2
 tests_base_test_file_without_openat2_SOURCES = tests/base/test_file.c src/base/file.c
 tests_base_test_file_without_openat2_CPPFLAGS = $(TEST_CPPFLAGS) -DLS_TEST_WITHOUT_OPENAT2
 tests_base_test_file_without_openat2_LDADD = libls_base.la $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/base/test_json
+tests_base_test_json_SOURCES = tests/base/test_json.c
+tests_base_test_json_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_base_test_json_LDADD = libls_base.la $(JANSSON_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 endif

@@ -14,13 +14,9 @@ check_PROGRAMS += tests/cli/test_credentials
 tests_cli_test_credentials_SOURCES = tests/cli/test_credentials.c
 tests_cli_test_credentials_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_cli_test_credentials_LDADD = libls_cli.la $(TEST_LIBS)
-check_PROGRAMS += tests/cli/test_json
-tests_cli_test_json_SOURCES = tests/cli/test_json.c
-tests_cli_test_json_CPPFLAGS = $(TEST_CPPFLAGS)
-tests_cli_test_json_LDADD = libls_cli.la $(TEST_LIBS)
 # This one is the scanner itself, so it must not meet the real one.
 check_PROGRAMS += tests/cli/test_report
 tests_cli_test_report_SOURCES = tests/cli/test_report.c
 tests_cli_test_report_CPPFLAGS = $(TEST_CPPFLAGS)
-tests_cli_test_report_LDADD = libls_cli.la libls_base.la $(JANSSON_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+tests_cli_test_report_LDADD = libls_cli.la libls_scan.la libls_base.la $(JANSSON_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 endif

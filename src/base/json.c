@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* JSON as a stream. */
-#include "cli/json.h"
+#include "base/json.h"
 
 #include <inttypes.h>
 #include <string.h>

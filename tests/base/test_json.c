@@ -12,7 +12,7 @@
 
 #include <jansson.h>
 
-#include "cli/json.h"
+#include "base/json.h"
 
 static void a_stream_is_what_another_parser_reads(void **state)
 {

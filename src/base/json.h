@@ -5,8 +5,8 @@
  * Keeps commas and nesting right; the caller keeps begin and end in pairs. Strings that are not UTF-8 get U+FFFD. Not
  * jansson: that one wants the whole value in memory and refuses such strings. Errors of the stream stay in the stream.
  */
-#ifndef LOCKSTEP_CLI_JSON_H
-#define LOCKSTEP_CLI_JSON_H
+#ifndef LOCKSTEP_BASE_JSON_H
+#define LOCKSTEP_BASE_JSON_H
 
 #include <stdbool.h>
 #include <stdint.h>
