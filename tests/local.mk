@@ -11,4 +11,5 @@ include tests/layout/local.mk
 include tests/engine/local.mk
 include tests/scan/local.mk
 include tests/mount/local.mk
+include tests/serve/local.mk
 include tests/cli/local.mk

@@ -27,6 +27,7 @@ enum kind {
     KIND_SIZE,
     KIND_COUNT,
     KIND_TYPES,
+    KIND_HOSTS,
     KIND_CHANGE,
     KIND_COMMIT
 };
@@ -60,6 +61,10 @@ static const struct key keys[] = {
     {"scan", "ranges", KIND_COUNT, AT(scan_ranges)},
     {"scan", "max_change", KIND_CHANGE, 0},
     {"scan", "trash_days", KIND_DAYS, AT(scan_trash_ms)},
+    {"serve", "listen", KIND_TEXT, AT(serve_listen)},
+    {"serve", "hosts", KIND_HOSTS, AT(serve_hosts)},
+    {"serve", "tokens", KIND_PATH, AT(serve_tokens)},
+    {"serve", "drain", KIND_DURATION, AT(serve_drain_ms)},
 };
 enum { KEY_COUNT = sizeof keys / sizeof *keys };
 
@@ -135,26 +140,27 @@ static enum ls_rc set_path(struct ls_config *config, char **slot, const char *va
     return LS_OK;
 }
 
-static void free_types(struct ls_config *config)
+static void free_words(char **words)
 {
-    for (size_t i = 0; config->layout_types[i]; i++)
-        free(LS_STEAL(config->layout_types[i]));
+    for (size_t i = 0; words[i]; i++)
+        free(LS_STEAL(words[i]));
 }
 
-static enum ls_rc set_types(struct ls_config *config, const char *value, struct ls_err *err)
+/* Words with blanks or commas between; `words` has room for one more than `most`. */
+static enum ls_rc set_words(char **words, int most, const char *what, const char *value, struct ls_err *err)
 {
-    free_types(config);
-    size_t n = 0;
+    free_words(words);
+    int n = 0;
     for (const char *at = value + strspn(value, " \t,"); *at; at += strspn(at, " \t,")) {
         size_t len = strcspn(at, " \t,");
-        if (n == LS_CONFIG_TYPES_MAX)
-            return ls_err_set(err, LS_INVALID, "more than %d types", LS_CONFIG_TYPES_MAX);
-        config->layout_types[n] = strndup(at, len);
-        if (!config->layout_types[n++])
+        if (n == most)
+            return ls_err_set(err, LS_INVALID, "more than %d %ss", most, what);
+        words[n] = strndup(at, len);
+        if (!words[n++])
             return ls_err_nomem(err);
         at += len;
     }
-    return n ? LS_OK : ls_err_set(err, LS_INVALID, "no type is named");
+    return n ? LS_OK : ls_err_set(err, LS_INVALID, "no %s is named", what);
 }
 
 static enum ls_rc set_count(uint64_t *slot, const char *value, struct ls_err *err)
@@ -201,7 +207,9 @@ static enum ls_rc set_key(struct ls_config *config, const struct key *key, const
     case KIND_COUNT:
         return set_count(slot, value, err);
     case KIND_TYPES:
-        return set_types(config, value, err);
+        return set_words(slot, LS_CONFIG_TYPES_MAX, "type", value, err);
+    case KIND_HOSTS:
+        return set_words(slot, LS_CONFIG_HOSTS_MAX, "host", value, err);
     case KIND_CHANGE:
         return ls_max_change_parse(value, &config->scan_max_change_percent, &config->scan_max_change_count, err);
     case KIND_COMMIT:
@@ -225,7 +233,7 @@ static enum ls_rc take_line(void *ctx, const struct ls_ini_line *line, struct ls
         if (!section_known(line->section))
             return ls_err_set(err, LS_INVALID,
                               "%s:%u: unknown section [%s] (there are store, catalog, layout, mount, "
-                              "scan)",
+                              "scan, serve)",
                               line->file, line->line, line->section);
         return LS_OK;
     }
@@ -360,10 +368,15 @@ static enum ls_rc set_defaults(struct ls_config *config, struct ls_err *err)
     config->scan_grace_ms = INT64_C(15) * 60 * 1000;
     config->scan_max_change_percent = 20;
     config->scan_trash_ms = INT64_C(7) * 86400 * 1000;
+    config->serve_drain_ms = 30000;
     enum ls_rc rc = set_text(&config->store_region, "us-east-1", err);
     if (!rc)
         rc = set_text(&config->layout_path, "products/{product}/{weight}/{type}/{file}", err);
-    return rc ? rc : set_types(config, "hero-card info-card other-images", err);
+    if (!rc)
+        rc = set_text(&config->serve_listen, "127.0.0.1:8420", err);
+    if (rc)
+        return rc;
+    return set_words(config->layout_types, LS_CONFIG_TYPES_MAX, "type", "hero-card info-card other-images", err);
 }
 
 /* The file's absolute path and folder. The file need not exist, the folder must. */
@@ -401,6 +414,9 @@ enum ls_rc ls_config_parse(const char *path, const char *text, struct ls_config 
     if (rc)
         return ls_err_prefix(err, "%s: ", path), rc;
     rc = default_cache_dir(config, err);
+    config->serve_tokens_set = config->serve_tokens != NULL;
+    if (!rc && !config->serve_tokens)
+        rc = set_path(config, &config->serve_tokens, "lockstep.tokens", err);
     if (rc)
         return rc;
     *out_config = LS_STEAL(config);
@@ -447,7 +463,8 @@ void ls_config_free(struct ls_config *config)
 {
     if (!config)
         return;
-    free_types(config);
+    free_words(config->layout_types);
+    free_words(config->serve_hosts);
     char *const owned[] = {config->path,
                            config->dir,
                            config->store_url,
@@ -462,7 +479,9 @@ void ls_config_free(struct ls_config *config)
                            config->catalog_path,
                            config->layout_path,
                            config->catalog_backup,
-                           config->mount_cache_dir};
+                           config->mount_cache_dir,
+                           config->serve_listen,
+                           config->serve_tokens};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(owned[i]);
     free(config);

@@ -17,6 +17,7 @@
 enum ls_store_scheme { LS_STORE_SCHEME_S3, LS_STORE_SCHEME_FILE };
 
 #define LS_CONFIG_TYPES_MAX 64
+#define LS_CONFIG_HOSTS_MAX 16
 
 struct ls_config {
     char *path; /* of the file, absolute */
@@ -52,6 +53,12 @@ struct ls_config {
     unsigned scan_max_change_percent; /* 0: the count below holds */
     uint64_t scan_max_change_count;
     int64_t scan_trash_ms;
+
+    char *serve_listen;
+    char *serve_hosts[LS_CONFIG_HOSTS_MAX + 1]; /* NULL-terminated; may be empty */
+    char *serve_tokens;                         /* the file of tokens */
+    bool serve_tokens_set;                      /* the config names it */
+    int64_t serve_drain_ms;
 };
 
 /* Find and read it: `path` (--config), $LOCKSTEP_CONFIG, ./lockstep.conf, $XDG_CONFIG_HOME/lockstep/lockstep.conf,

@@ -15,8 +15,10 @@ libls_cli_la_SOURCES = \
 	src/cli/cmd_recover.c \
 	src/cli/cmd_rm.c \
 	src/cli/cmd_scan.c \
+	src/cli/cmd_serve.c \
 	src/cli/cmd_status.c \
 	src/cli/cmd_sync.c \
+	src/cli/cmd_token.c \
 	src/cli/cmd_trash.c \
 	src/cli/cmd_url.c \
 	src/cli/cmd_variant.c \
@@ -28,7 +30,7 @@ libls_cli_la_SOURCES = \
 	src/cli/term.c src/cli/term.h
 
 lockstep_SOURCES = src/cli/main.c
-lockstep_LDADD = libls_cli.la libls_mount.la $(LS_LAYERS) $(LS_LIBS) $(FUSE_LIBS)
+lockstep_LDADD = libls_cli.la libls_mount.la libls_serve.la $(LS_LAYERS) $(LS_LIBS) $(FUSE_LIBS) $(MICROHTTPD_LIBS)
 
 # A page for the program and one for each command; tests/cli/man.sh checks that none and no option is forgotten.
 dist_man_MANS += \
@@ -45,8 +47,10 @@ dist_man_MANS += \
 	doc/man/lockstep-recover.1 \
 	doc/man/lockstep-rm.1 \
 	doc/man/lockstep-scan.1 \
+	doc/man/lockstep-serve.1 \
 	doc/man/lockstep-status.1 \
 	doc/man/lockstep-sync.1 \
+	doc/man/lockstep-token.1 \
 	doc/man/lockstep-trash.1 \
 	doc/man/lockstep-url.1 \
 	doc/man/lockstep-variant.1 \

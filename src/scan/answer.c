@@ -119,7 +119,7 @@ void ls_answer_totals(struct ls_json *json, const struct ls_answer *answer)
     ls_json_uint(json, "orphanedFiles", t->by_kind[LS_FINDING_ORPHANED]);
     ls_json_uint(json, "missingFiles", t->by_kind[LS_FINDING_MISSING]);
     ls_json_uint(json, "syncedFiles", t->by_kind[LS_FINDING_SYNCED]);
-    ls_json_uint(json, "errors", t->errors + count_failures(answer));
+    ls_json_uint(json, "errors", t->errors + (answer->failures && answer->mended ? answer->mended->failed : 0));
     ls_json_uint(json, "staleFiles", t->by_kind[LS_FINDING_STALE]);
     ls_json_uint(json, "misfiledFiles", t->by_kind[LS_FINDING_MISFILED]);
     ls_json_uint(json, "movedFiles", t->moved);

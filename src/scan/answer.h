@@ -15,7 +15,7 @@ struct ls_answer {
     struct ls_scan *scan;
     const struct ls_sync_totals *mended; /* what a sync did, or NULL */
     bool dry_run;
-    const char *const *failures; /* texts of what could not be mended, NULL-terminated; or NULL */
+    const char *const *failures; /* texts of (some of) what could not be mended, NULL-terminated; or NULL */
 };
 
 /* Members of the object that is open: the totals; what a sync did (nothing without `mended`). */

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * ls_serve_run: bring the parts up, wait for signals, take them down in order.
+ *
+ * Between signals the main thread looks once a second at what nobody else would: the file of tokens, connections that
+ * take too long, intents that our own operations had to leave open.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "serve/internal.h"
+
+#define FILES_WANTED 4096 /* descriptors: connections, answers, the store's connections */
+#define RECOVER_EVERY_MS 10000
+#define DRAIN_TICK_MS 20
+
+/* ---- lanes ---- */
+
+static const struct {
+    const char *name;
+    unsigned threads, most_waiting;
+} lanes[LS_LANE_COUNT] = {
+    [LS_LANE_PROBE] = {"ls-probe", 1, 16},
+    [LS_LANE_SHORT] = {"ls-short", 4, 256},
+    [LS_LANE_LONG] = {"ls-long", 2, 16},
+    [LS_LANE_MEND] = {"ls-mend", 1, 64},
+};
+
+bool ls_lane_add(struct ls_serve *serve, enum ls_lane lane, void (*run)(void *job), void *job)
+{
+    struct ls_lane_state *state = &serve->lanes[lane];
+    if (atomic_fetch_add(&state->waiting, 1) < lanes[lane].most_waiting && !ls_workers_add(state->pool, run, job))
+        return true;
+    atomic_fetch_sub(&state->waiting, 1);
+    return false;
+}
+
+void ls_lane_done(struct ls_serve *serve, enum ls_lane lane) { atomic_fetch_sub(&serve->lanes[lane].waiting, 1); }
+
+/* ---- up and down ---- */
+
+static void down(struct ls_serve *serve)
+{
+    /* Workers first: they resume the connections that libmicrohttpd must not stop with. */
+    for (int i = 0; i < LS_LANE_COUNT; i++)
+        ls_workers_free(serve->lanes[i].pool);
+    ls_http_stop(serve->http);
+    ls_auth_close(serve->auth);
+    pthread_mutex_destroy(&serve->ready.lock);
+    free(serve);
+}
+
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= FILES_WANTED)
+        return;
+    limit.rlim_cur = limit.rlim_max < FILES_WANTED ? limit.rlim_max : FILES_WANTED;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static enum ls_rc check_open(const struct ls_serve *serve, const struct ls_listener *listener, struct ls_err *err)
+{
+    if (ls_auth_count(serve->auth))
+        return LS_OK;
+    if (listener->loopback) {
+        LS_LOG_WARN("serve", "no-tokens", {"file", ls_v_str(serve->opts->tokens_path)},
+                    {"advice", ls_v_str("only health is answered until there is one: lockstep token add")});
+        return LS_OK;
+    }
+    return ls_err_set(err, LS_INVALID,
+                      "serve: others reach %s, but there are no tokens in %s: make one with `lockstep token add`, or "
+                      "listen on 127.0.0.1",
+                      listener->address, serve->opts->tokens_path);
+}
+
+static enum ls_rc up(struct ls_serve *serve, struct ls_listener *listener, struct ls_err *err)
+{
+    enum ls_rc rc = ls_auth_open(serve->opts->tokens_path, &serve->auth, err);
+    LS_AUTO(ls_fd) int fd = -1;
+    if (!rc)
+        rc = ls_listen(serve->opts->listen, listener, err);
+    if (rc)
+        return rc;
+    fd = listener->fd;
+    rc = check_open(serve, listener, err);
+    for (int i = 0; i < LS_LANE_COUNT && !rc; i++)
+        if (lanes[i].threads)
+            rc = ls_workers_new(lanes[i].name, lanes[i].threads, &serve->lanes[i].pool, err);
+    return rc ? rc : ls_http_start(serve, ls_fd_steal(&fd), &serve->http, err);
+}
+
+/* ---- the main thread's loop ---- */
+
+static void wanted_signals(sigset_t *out)
+{
+    sigemptyset(out);
+    sigaddset(out, SIGTERM);
+    sigaddset(out, SIGINT);
+    sigaddset(out, SIGHUP);
+}
+
+void ls_serve_block_signals(void)
+{
+    sigset_t set;
+    wanted_signals(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* A signal of ours that has come within ms, or 0. */
+static int await_signal(int64_t ms)
+{
+    sigset_t set;
+    const struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * LS_NS_PER_MS};
+    wanted_signals(&set);
+    int got = sigtimedwait(&set, NULL, &wait);
+    return got > 0 ? got : 0;
+}
+
+static void recover_job(void *job)
+{
+    struct ls_serve *serve = job;
+    struct ls_recover_stats stats;
+    struct ls_err err = LS_ERR_INIT;
+    if (ls_engine_recover(serve->opts->engine, &stats, &err))
+        LS_LOG_WARN("serve", "unsettled", {"error", ls_v_str(err.text)},
+                    {"advice", ls_v_str("is the store up and reachable? it is tried again until it succeeds")});
+    ls_lane_done(serve, LS_LANE_MEND);
+}
+
+static void loop(struct ls_serve *serve)
+{
+    int64_t recover_ms = ls_monotonic_ms() + RECOVER_EVERY_MS;
+    for (;;) {
+        int got = await_signal(1000);
+        if (got == SIGTERM || got == SIGINT)
+            return;
+        ls_auth_reload(serve->auth, got == SIGHUP);
+        ls_http_reap(serve->http);
+        if (ls_monotonic_ms() < recover_ms)
+            continue;
+        recover_ms = ls_monotonic_ms() + RECOVER_EVERY_MS;
+        if (ls_engine_leftovers(serve->opts->engine) && !ls_lane_add(serve, LS_LANE_MEND, recover_job, serve))
+            LS_LOG_DEBUG("serve", "recovery-put-off");
+    }
+}
+
+/* Finish what runs; past the time, or at a second signal, cancel it. */
+static void drain(struct ls_serve *serve)
+{
+    int64_t until_ms = ls_monotonic_ms() + serve->opts->drain_ms;
+    atomic_store(&serve->draining, true);
+    ls_http_quiesce(serve->http);
+    LS_LOG_INFO("serve", "draining", {"requests", ls_v_uint(ls_http_running(serve->http))});
+    while (ls_http_running(serve->http)) {
+        int got = await_signal(DRAIN_TICK_MS);
+        if (got != SIGTERM && got != SIGINT && ls_monotonic_ms() < until_ms)
+            continue;
+        LS_LOG_WARN("serve", "cancelled", {"requests", ls_v_uint(ls_http_running(serve->http))});
+        atomic_store(serve->opts->cancel, true);
+        return;
+    }
+}
+
+enum ls_rc ls_serve_run(const struct ls_serve_opts *opts, struct ls_err *err)
+{
+    struct ls_listener listener;
+    struct ls_serve *serve = calloc(1, sizeof *serve);
+    if (!serve)
+        return ls_err_nomem(err);
+    serve->opts = opts;
+    pthread_mutex_init(&serve->ready.lock, NULL);
+    raise_file_limit();
+    enum ls_rc rc = up(serve, &listener, err);
+    if (!rc) {
+        LS_LOG_INFO("serve", "listening", {"on", ls_v_str(listener.address)});
+        opts->ready(opts->ctx, listener.address);
+        loop(serve);
+        drain(serve);
+    }
+    down(serve);
+    return rc;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What the modules of the daemon share: the daemon itself, lanes, and the handlers.
+ */
+#ifndef LOCKSTEP_SERVE_INTERNAL_H
+#define LOCKSTEP_SERVE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/workers.h"
+#include "serve/auth.h"
+#include "serve/router.h"
+#include "serve/serve.h"
+
+struct ls_lane_state {
+    struct ls_workers *pool;
+    atomic_uint waiting; /* queued or running */
+};
+
+struct ls_http;
+
+/* What the last look at both sides told. */
+struct ls_readiness {
+    pthread_mutex_t lock; /* all below; held while it is looked */
+    int64_t at_ms;        /* 0 = never */
+    struct ls_err store, catalog;
+};
+
+struct ls_serve {
+    const struct ls_serve_opts *opts;
+    struct ls_auth *auth;
+    struct ls_http *http;
+    struct ls_lane_state lanes[LS_LANE_COUNT]; /* none for LS_LANE_NOW */
+    struct ls_readiness ready;
+    atomic_bool draining; /* no new requests */
+};
+
+/* Run a job in a lane; false when the lane has too much to do already. */
+bool ls_lane_add(struct ls_serve *serve, enum ls_lane lane, void (*run)(void *job), void *job);
+/* The job has ended. */
+void ls_lane_done(struct ls_serve *serve, enum ls_lane lane);
+
+/* ---- http.c: sockets and the HTTP library ---- */
+
+/* Answer requests on a listening socket (taken over, also when it fails). */
+enum ls_rc ls_http_start(struct ls_serve *serve, int listener, struct ls_http **out_http, struct ls_err *err)
+    LS_MUST_CHECK;
+/* Take no new connections. */
+void ls_http_quiesce(struct ls_http *http);
+/* Requests that are not answered yet. */
+unsigned ls_http_running(struct ls_http *http);
+/* Cut connections off that take too long to say what they want, or to read the answer. Once a second. */
+void ls_http_reap(struct ls_http *http);
+/* Close all connections. No request may be running. Takes NULL. */
+void ls_http_stop(struct ls_http *http);
+
+/* ---- listen.c ---- */
+
+struct ls_listener {
+    int fd;
+    bool loopback;     /* only this machine reaches it */
+    char address[128]; /* as a URL has it, with the real port */
+};
+
+/* LS_INVALID: no address; LS_BUSY: somebody listens there already. */
+enum ls_rc ls_listen(const char *address, struct ls_listener *out_listener, struct ls_err *err) LS_MUST_CHECK;
+
+/* ---- the handlers ---- */
+
+void ls_api_health(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_ready(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_openapi(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_check_one(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_check_all(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_sync_one(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_sync_all(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+
+#endif

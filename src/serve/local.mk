@@ -1,0 +1,22 @@
+# The HTTP daemon is part of the program, not of the library.
+noinst_LTLIBRARIES += libls_serve.la
+libls_serve_la_CPPFLAGS = $(AM_CPPFLAGS) $(MICROHTTPD_CFLAGS) -DLS_ASSETS='"$(top_srcdir)/src/serve"'
+libls_serve_la_SOURCES = \
+	src/serve/api_health.c \
+	src/serve/api_sync.c \
+	src/serve/assets.c src/serve/assets.h \
+	src/serve/auth.c src/serve/auth.h \
+	src/serve/daemon.c src/serve/serve.h src/serve/internal.h \
+	src/serve/http.c \
+	src/serve/listen.c \
+	src/serve/origin.c src/serve/origin.h \
+	src/serve/problem.c src/serve/problem.h \
+	src/serve/reply.c src/serve/reply.h \
+	src/serve/request.c src/serve/request.h \
+	src/serve/router.c src/serve/router.h \
+	src/serve/routes.c \
+	src/serve/tokens.c src/serve/tokens.h
+
+# The compiler does not see what the assembler takes in.
+$(libls_serve_la_OBJECTS): $(top_srcdir)/src/serve/openapi.yaml
+dist_pkgdata_DATA = src/serve/openapi.yaml

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Answers in memory or in an unlinked file. */
+#include "serve/reply.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/buf.h"
+
+void ls_reply_init(struct ls_reply *reply) { *reply = (struct ls_reply){.fd = -1}; }
+
+void ls_reply_dispose(struct ls_reply *reply)
+{
+    if (reply->stream)
+        fclose(reply->stream);
+    if (reply->fd >= 0)
+        close(reply->fd);
+    free(reply->text);
+    ls_reply_init(reply);
+}
+
+static void begin(struct ls_reply *reply, unsigned status, const char *type)
+{
+    ls_reply_dispose(reply);
+    reply->status = status;
+    reply->type = type;
+}
+
+FILE *ls_reply_text(struct ls_reply *reply, unsigned status, const char *type)
+{
+    begin(reply, status, type);
+    reply->stream = open_memstream(&reply->text, &reply->text_len);
+    return reply->stream;
+}
+
+/* A new file that nobody else can name; -1 and errno. */
+static int open_unlinked(void)
+{
+    const char *dir = secure_getenv("TMPDIR");
+    LS_AUTO(ls_free) char *path = ls_strf("%s/lockstep-reply-XXXXXX", dir && *dir ? dir : "/tmp");
+    if (!path)
+        return -1;
+    int fd = mkostemp(path, O_CLOEXEC);
+    if (fd >= 0)
+        unlink(path);
+    return fd;
+}
+
+enum ls_rc ls_reply_file(struct ls_reply *reply, unsigned status, const char *type, FILE **out_stream,
+                         struct ls_err *err)
+{
+    begin(reply, status, type);
+    reply->fd = open_unlinked();
+    int copy = reply->fd < 0 ? -1 : dup(reply->fd);
+    reply->stream = copy < 0 ? NULL : fdopen(copy, "w");
+    if (!reply->stream) {
+        int saved = errno;
+        if (copy >= 0)
+            close(copy);
+        ls_reply_dispose(reply);
+        return ls_err_errno(err, saved, "serve: cannot make a file for the answer (set TMPDIR)");
+    }
+    *out_stream = reply->stream;
+    return LS_OK;
+}
+
+void ls_reply_constant(struct ls_reply *reply, unsigned status, const char *type, const char *data, size_t len)
+{
+    begin(reply, status, type);
+    reply->constant = data;
+    reply->text_len = len;
+}
+
+void ls_reply_header(struct ls_reply *reply, const char *name, const char *fmt, ...)
+{
+    if (reply->n_headers == LS_REPLY_HEADERS_MAX)
+        return;
+    va_list args;
+    va_start(args, fmt);
+    reply->headers[reply->n_headers].name = name;
+    vsnprintf(reply->headers[reply->n_headers].value, sizeof reply->headers[0].value, fmt, args);
+    va_end(args);
+    reply->n_headers++;
+}
+
+enum ls_rc ls_reply_finish(struct ls_reply *reply, struct ls_err *err)
+{
+    if (!reply->stream)
+        return LS_OK;
+    bool failed = ferror(reply->stream);
+    FILE *stream = LS_STEAL(reply->stream);
+    failed = fclose(stream) != 0 || failed;
+    int saved = errno;
+    if (!failed && reply->fd >= 0) {
+        off_t size = lseek(reply->fd, 0, SEEK_END);
+        failed = size < 0;
+        saved = errno;
+        reply->fd_size_bytes = failed ? 0 : (uint64_t)size;
+    }
+    if (!failed)
+        return LS_OK;
+    ls_reply_dispose(reply);
+    return ls_err_errno(err, saved ? saved : EIO, "serve: cannot write the answer");
+}

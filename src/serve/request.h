@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * One HTTP request as handlers see it: decoded path and query, the headers that matter, a bounded body.
+ *
+ * Knows nothing of the HTTP library, so that tests can make requests by hand. Nothing is believed: bad escapes, NULs,
+ * unknown or doubled parameters and JSON that is deep, doubled or of the wrong type are told apart here, once.
+ * A request belongs to one thread at a time.
+ */
+#ifndef LOCKSTEP_SERVE_REQUEST_H
+#define LOCKSTEP_SERVE_REQUEST_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "serve/reply.h"
+#include "serve/tokens.h"
+
+#define LS_REQUEST_SEGMENTS_MAX 12
+#define LS_REQUEST_QUERY_MAX 16
+#define LS_REQUEST_BODY_MAX ((size_t)64 * 1024) /* of a JSON body */
+#define LS_REQUEST_DEPTH_MAX 8
+
+enum ls_header {
+    LS_HEADER_HOST,
+    LS_HEADER_ORIGIN,
+    LS_HEADER_FETCH_SITE,
+    LS_HEADER_AUTHORIZATION,
+    LS_HEADER_CONTENT_TYPE,
+    LS_HEADER_CONTENT_ENCODING,
+    LS_HEADER_CONTENT_LENGTH,
+    LS_HEADER_COUNT
+};
+/* The name as HTTP writes it. */
+const char *ls_header_name(enum ls_header header);
+
+struct ls_route;
+
+struct ls_request {
+    char *method;
+    char *segments[LS_REQUEST_SEGMENTS_MAX]; /* of the path, decoded */
+    size_t n_segments;
+    struct {
+        char *name, *value; /* decoded */
+    } query[LS_REQUEST_QUERY_MAX];
+    size_t n_query;
+    char *headers[LS_HEADER_COUNT]; /* NULL when it was not sent */
+    const struct ls_route *route;   /* once it was found */
+    char who[LS_TOKEN_NAME_MAX];    /* the token's name, once it was checked */
+    enum ls_role role;
+    struct ls_buf body;
+    bool body_too_long;
+    json_t *json; /* the body, once it was parsed */
+};
+
+/* Take a request's method and target ("/path?query") apart. LS_INVALID says what is wrong with it. */
+enum ls_rc ls_request_init(struct ls_request *req, const char *method, const char *target, struct ls_err *err)
+    LS_MUST_CHECK;
+void ls_request_dispose(struct ls_request *req);
+enum ls_rc ls_request_set_header(struct ls_request *req, enum ls_header header, const char *value) LS_MUST_CHECK;
+
+/* Is it a request that changes nothing? */
+bool ls_request_is_safe(const struct ls_request *req);
+/* A part of the path by its name in the route's template (":id"); asserts that there is one. */
+const char *ls_request_param(const struct ls_request *req, const char *name);
+/* A query parameter, or NULL. */
+const char *ls_request_query(const struct ls_request *req, const char *name);
+
+/* Add to the body; past the maximum it is forgotten and body_too_long is set. */
+void ls_request_add_body(struct ls_request *req, const void *data, size_t len);
+/* Parse the body as a JSON object; false when the reply says what is wrong with it. */
+bool ls_request_parse_json(struct ls_request *req, struct ls_reply *reply);
+
+enum ls_field_kind { LS_FIELD_BOOL, LS_FIELD_COUNT };
+struct ls_field {
+    const char *name;
+    enum ls_field_kind kind;
+    void *out; /* bool or uint64_t; left alone when the body lacks the field */
+};
+/* Read the body's members; any other member is an error. False when the reply says what is wrong. */
+bool ls_request_fields(const struct ls_request *req, const struct ls_field *fields, size_t n, struct ls_reply *reply);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The table of routes. What openapi.yaml says of them is held against it by a test. */
+#include "serve/internal.h"
+
+#define READERS (LS_ROLE_READ | LS_ROLE_ADMIN)
+
+const struct ls_route ls_routes[] = {
+    {"GET", "/healthz", 0, LS_BODY_NONE, LS_LANE_NOW, "", ls_api_health},
+    {"GET", "/readyz", 0, LS_BODY_NONE, LS_LANE_PROBE, "", ls_api_ready},
+    {"GET", "/openapi.yaml", 0, LS_BODY_NONE, LS_LANE_NOW, "", ls_api_openapi},
+    {"GET", "/admin/products/sync/check-all", READERS, LS_BODY_NONE, LS_LANE_LONG, "grace", ls_api_check_all},
+    {"POST", "/admin/products/sync/sync-all", LS_ROLE_ADMIN, LS_BODY_JSON, LS_LANE_MEND, "grace", ls_api_sync_all},
+    {"GET", "/admin/products/:id/images/sync/check", READERS, LS_BODY_NONE, LS_LANE_SHORT, "grace", ls_api_check_one},
+    {"POST", "/admin/products/:id/images/sync", LS_ROLE_ADMIN, LS_BODY_JSON, LS_LANE_MEND, "grace", ls_api_sync_one},
+};
+const size_t ls_routes_count = sizeof ls_routes / sizeof *ls_routes;

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The HTTP daemon: API, health, and whatever else speaks HTTP with lockstep.
+ *
+ * One thread owns all sockets and does nothing that blocks; handlers run in lanes of worker threads. Every change goes
+ * through the engine.
+ */
+#ifndef LOCKSTEP_SERVE_SERVE_H
+#define LOCKSTEP_SERVE_SERVE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "lockstep/engine.h"
+
+struct ls_serve_opts {
+    const char *listen;       /* "ADDRESS:PORT", "[ADDRESS]:PORT"; port 0: any free one */
+    const char *const *hosts; /* names that Host may bear besides, NULL-terminated; or NULL */
+    const char *tokens_path;  /* see tokens.h; need not exist when listening on a loopback address */
+
+    struct ls_engine *engine; /* borrowed */
+    atomic_bool *cancel;      /* the engine's: set when a drain takes too long */
+
+    /* As in struct ls_scan_opts and struct ls_sync_opts. */
+    int64_t grace_ms;
+    unsigned ranges;
+    unsigned max_change_percent;
+    uint64_t max_change_count;
+    const char *backup_path;
+
+    int64_t drain_ms; /* SIGTERM: how long running requests may take before they are cancelled */
+    /* Called once requests are answered; address as for a URL ("127.0.0.1:8420", "[::1]:8420"). */
+    void (*ready)(void *ctx, const char *address);
+    void *ctx;
+};
+
+/* Block the signals that ls_serve_run waits for. Call it before anything starts a thread: the engine, for one. */
+void ls_serve_block_signals(void);
+
+/* Serve until SIGTERM or SIGINT; then take no new requests and finish the running ones. SIGHUP reads the tokens again.
+ * LS_INVALID: the address, or an address that others reach while there are no tokens. */
+enum ls_rc ls_serve_run(const struct ls_serve_opts *opts, struct ls_err *err) LS_MUST_CHECK;
+
+#endif
