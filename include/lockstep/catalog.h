@@ -388,6 +388,7 @@ struct ls_catalog_ops {
  */
 struct ls_catalog {
     const struct ls_catalog_ops *ops;
+    bool lacks_url, lacks_type; /* the application's rows have no such column: NULL says nothing there */
 };
 struct ls_tx {
     struct ls_catalog *cat;

@@ -1,12 +1,14 @@
 noinst_LTLIBRARIES += libls_catalog.la
 libls_catalog_la_SOURCES = \
 	src/catalog/arena.c src/catalog/arena.h \
+	src/catalog/attach.h \
 	src/catalog/backends.h \
 	src/catalog/catalog.c \
 	src/catalog/copy_file.c src/catalog/copy_file.h \
 	src/catalog/mapping.c src/catalog/mapping.h \
 	src/catalog/mapping_expand.c \
 	src/catalog/pg.c src/catalog/pg_impl.h \
+	src/catalog/pg_attach.c \
 	src/catalog/pg_backup.c \
 	src/catalog/pg_change.c \
 	src/catalog/pg_claim.c \
@@ -17,6 +19,7 @@ libls_catalog_la_SOURCES = \
 	src/catalog/pg_instance.c \
 	src/catalog/pg_journal.c \
 	src/catalog/pg_product.c \
+	src/catalog/pg_propose.c \
 	src/catalog/pg_query.c \
 	src/catalog/pg_resolve.c \
 	src/catalog/pg_schema.c \

@@ -127,4 +127,8 @@ enum ls_rc ls_map_blame(const struct ls_mapping *mapping, enum ls_map_table_id t
 enum ls_rc ls_mapping_expand(const struct ls_mapping *mapping, const char *text, struct ls_buf *out, struct ls_err *err)
     LS_MUST_CHECK;
 
+/* Is the role's column written by an INSERT, or by an UPDATE? */
+bool ls_map_is_written(const struct ls_mapping *mapping, enum ls_map_table_id table, enum ls_map_role role,
+                       bool insert);
+
 #endif

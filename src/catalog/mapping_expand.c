@@ -306,8 +306,7 @@ static enum ls_rc expand_delete(struct expansion *e)
 
 /* ---- writing rows ---- */
 
-/* Is the role written by an INSERT, or by an UPDATE? */
-static bool is_written(const struct ls_mapping *mapping, enum ls_map_table_id id, enum ls_map_role role, bool insert)
+bool ls_map_is_written(const struct ls_mapping *mapping, enum ls_map_table_id id, enum ls_map_role role, bool insert)
 {
     const struct ls_map_table *table = &mapping->tables[id];
     if (!table->columns[role].name[0] || role == LS_MAP_DELETED_AT)
@@ -370,7 +369,7 @@ static enum ls_rc expand_row(struct expansion *e, enum part part)
     if (e->n != 2 || !find_table(e->words[1], strlen(e->words[1]), &id))
         return LS_CORRUPT;
     for (int role = 0; rc == LS_OK && role < LS_MAP_ROLES; role++) {
-        if (!is_written(e->mapping, id, role, part != PART_SET))
+        if (!ls_map_is_written(e->mapping, id, role, part != PART_SET))
             continue;
         rc = ls_buf_adds(e->out, comma);
         if (rc == LS_OK && part != PART_VALUES)

@@ -122,23 +122,6 @@ static enum ls_rc check_url(const char *url, struct ls_err *err)
     return rc;
 }
 
-static enum ls_rc open_parts(struct ls_pg *cat, const struct ls_pg_opts *opts, struct ls_err *err)
-{
-    unsigned version;
-    enum ls_rc rc = ls_pg_conn_open(cat, 0, &cat->writer, err);
-    if (rc != LS_OK)
-        return rc;
-    const char *host = PQhost(cat->writer->pg), *db = PQdb(cat->writer->pg);
-    snprintf(cat->label, sizeof cat->label, "host=%s dbname=%s", host ? host : "", db ? db : "");
-    rc = ls_pg_version(cat->writer, &version, err);
-    if (rc == LS_OK && version == 0 && !opts->create)
-        return ls_err_set(err, LS_NOT_FOUND, "catalog %s: it has no lockstep tables: make them with `lockstep init`",
-                          cat->label);
-    if (rc == LS_OK)
-        rc = pg_create(&cat->base, err);
-    return rc == LS_OK ? ls_pg_prepare_sql(cat->writer, err) : rc;
-}
-
 static enum ls_rc init_sync(struct ls_pg *cat, struct ls_err *err)
 {
     pthread_condattr_t attr;
@@ -152,7 +135,17 @@ static enum ls_rc init_sync(struct ls_pg *cat, struct ls_err *err)
     return LS_OK;
 }
 
-enum ls_rc ls_catalog_pg_open(const struct ls_pg_opts *opts, struct ls_catalog **out_cat, struct ls_err *err)
+static enum ls_rc connect_first(struct ls_pg *cat, struct ls_err *err)
+{
+    enum ls_rc rc = ls_pg_conn_open(cat, 0, &cat->writer, err);
+    if (rc != LS_OK)
+        return rc;
+    const char *host = PQhost(cat->writer->pg), *db = PQdb(cat->writer->pg);
+    snprintf(cat->label, sizeof cat->label, "host=%s dbname=%s", host ? host : "", db ? db : "");
+    return LS_OK;
+}
+
+enum ls_rc ls_pg_connect(const struct ls_pg_opts *opts, struct ls_catalog **out_cat, struct ls_err *err)
 {
     *out_cat = NULL;
     enum ls_rc rc = check_url(opts->url, err);
@@ -174,11 +167,46 @@ enum ls_rc ls_catalog_pg_open(const struct ls_pg_opts *opts, struct ls_catalog *
     if (rc == LS_OK)
         rc = opts->mapping ? ls_mapping_copy(opts->mapping, &cat->mapping, err) : ls_mapping_own(&cat->mapping, err);
     if (rc == LS_OK)
-        rc = open_parts(cat, opts, err);
+        rc = connect_first(cat, err);
     if (rc != LS_OK) {
         pg_close(&cat->base);
         return rc;
     }
     *out_cat = &cat->base;
+    return LS_OK;
+}
+
+static enum ls_rc open_parts(struct ls_pg *cat, bool create, struct ls_err *err)
+{
+    unsigned version;
+    enum ls_rc rc = ls_pg_version(cat->writer, &version, err);
+    if (rc == LS_OK && version == 0 && !create)
+        return ls_err_set(err, LS_NOT_FOUND, "catalog %s: it has no lockstep tables: make them with `lockstep %s`",
+                          cat->label, cat->mapping.own ? "init" : "attach");
+    if (rc == LS_OK)
+        rc = pg_create(&cat->base, err);
+    if (rc == LS_OK)
+        rc = ls_pg_prepare_sql(cat->writer, err);
+    if (rc == LS_OK)
+        rc = ls_pg_mapping_same(cat->writer, err);
+    const struct ls_map_column *image = cat->mapping.tables[LS_MAP_IMAGE].columns;
+    cat->base.lacks_url = !image[LS_MAP_IMAGE_URL].name[0];
+    cat->base.lacks_type = !image[LS_MAP_IMAGE_TYPE].name[0];
+    return rc;
+}
+
+enum ls_rc ls_catalog_pg_open(const struct ls_pg_opts *opts, struct ls_catalog **out_cat, struct ls_err *err)
+{
+    *out_cat = NULL;
+    struct ls_catalog *base;
+    enum ls_rc rc = ls_pg_connect(opts, &base, err);
+    if (rc != LS_OK)
+        return rc;
+    rc = open_parts(ls_pg_of(base), opts->create, err);
+    if (rc != LS_OK) {
+        pg_close(base);
+        return rc;
+    }
+    *out_cat = base;
     return LS_OK;
 }

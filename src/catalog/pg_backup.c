@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 
 /* Each after those that it refers to. */
@@ -21,7 +22,8 @@ static const char *const side_tables[] = {"lockstep.lockstep_object", "lockstep.
                                           "lockstep.lockstep_scan"};
 #define COUNT(tables) (sizeof(tables) / sizeof(tables)[0])
 
-/* Numbers that were given are not given again. */
+/* Numbers that were given are not given again. The first two are of our own product tables. */
+#define N_OWN_NUMBERED 2
 static const struct {
     const char *table, *column;
 } numbered[] = {{"product_variant", "id"},
@@ -57,12 +59,13 @@ static enum ls_rc copy_rows(struct ls_pg_conn *conn, FILE *file, const char *pat
     }
 }
 
-static enum ls_rc copy_table(struct ls_pg_conn *conn, const char *table, FILE *file, const char *path,
+static enum ls_rc copy_table(struct ls_pg_conn *conn, const char *table, const char *into, FILE *file, const char *path,
                              struct ls_err *err)
 {
-    char sql[128];
-    snprintf(sql, sizeof sql, "COPY %s TO STDOUT", table);
-    if (fprintf(file, "COPY %s FROM stdin;\n", table) < 0)
+    LS_AUTO(ls_free) char *sql = ls_strf("COPY %s TO STDOUT", table);
+    if (!sql)
+        return ls_err_nomem(err);
+    if (fprintf(file, "COPY %s FROM stdin;\n", into) < 0)
         return fail_write(path, err);
     if (!PQsendQuery(conn->pg, sql) || !ls_pg_conn_wait(conn, ls_monotonic_ms() + LS_PG_STATEMENT_MS))
         return ls_pg_fail(conn, NULL, "copy", err);
@@ -91,7 +94,71 @@ static enum ls_rc copy_tables(struct ls_pg_conn *conn, const char *const *tables
         if (fprintf(file, "DELETE FROM %s;\n", tables[i - 1]) < 0)
             return fail_write(path, err);
     for (size_t i = 0; rc == LS_OK && i < n; i++)
-        rc = copy_table(conn, tables[i], file, path, err);
+        rc = copy_table(conn, tables[i], tables[i], file, path, err);
+    return rc;
+}
+
+/* A question whose answer is one text. */
+static enum ls_rc ask_text(struct ls_pg_conn *conn, const char *template, struct ls_buf *out, struct ls_err *err)
+{
+    LS_AUTO(ls_buf) struct ls_buf sql = LS_BUF_INIT(LS_BUF_LINE);
+    enum ls_rc rc = ls_mapping_expand(&conn->cat->mapping, template, &sql, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_pg_result) PGresult *res = PQexec(conn->pg, sql.data);
+    if (PQresultStatus(res) != PGRES_TUPLES_OK)
+        return ls_pg_fail(conn, res, "copy", err);
+    return ls_buf_adds(out, PQgetvalue(res, 0, 0)) == LS_OK ? LS_OK : ls_err_nomem(err);
+}
+
+/* "a = excluded.a, …" for the columns that the mapping names. */
+static enum ls_rc add_excluded(const struct ls_map_table *table, struct ls_buf *out)
+{
+    enum ls_rc rc = LS_OK;
+    const char *comma = "";
+    for (int role = 0; rc == LS_OK && role < LS_MAP_ROLES; role++) {
+        if (!table->columns[role].name[0] || role == LS_MAP_ID)
+            continue;
+        rc =
+            ls_buf_addf(out, "%s\"%s\" = excluded.\"%s\"", comma, table->columns[role].name, table->columns[role].name);
+        comma = ", ";
+    }
+    return rc;
+}
+
+/* The rows of an application's tables are never deleted for a restore, because others may hang on them: those that are
+ * gone come back, the others get the mapping's columns back. */
+static enum ls_rc copy_application(struct ls_pg_conn *conn, FILE *file, const char *path, struct ls_err *err)
+{
+    static const char columns_of[] =
+        "SELECT string_agg(pg_catalog.quote_ident(attname), ', ' ORDER BY attnum) FROM pg_catalog.pg_attribute "
+        "WHERE attrelid = '{%s}'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''";
+    enum ls_rc rc = LS_OK;
+    for (int id = 0; rc == LS_OK && id < LS_MAP_TABLES; id++) {
+        const struct ls_map_table *table = &conn->cat->mapping.tables[id];
+        LS_AUTO(ls_buf) struct ls_buf name = LS_BUF_INIT(LS_BUF_LINE);
+        LS_AUTO(ls_buf) struct ls_buf columns = LS_BUF_INIT(LS_BUF_LINE);
+        LS_AUTO(ls_buf) struct ls_buf excluded = LS_BUF_INIT(LS_BUF_LINE);
+        LS_AUTO(ls_free) char *question = ls_strf(columns_of, ls_map_table_word(id));
+        if (!question || ls_map_quote_table(&name, table) != LS_OK || add_excluded(table, &excluded) != LS_OK)
+            return ls_err_nomem(err);
+        rc = ask_text(conn, question, &columns, err);
+        LS_AUTO(ls_free) char *from = ls_strf("%s (%s)", name.data, columns.data);
+        LS_AUTO(ls_free) char *to = ls_strf("lockstep_%s (%s)", ls_map_table_word(id), columns.data);
+        if (rc == LS_OK && (!from || !to))
+            return ls_err_nomem(err);
+        if (rc == LS_OK &&
+            fprintf(file, "CREATE TEMP TABLE lockstep_%s (LIKE %s);\n", ls_map_table_word(id), name.data) < 0)
+            return fail_write(path, err);
+        if (rc == LS_OK)
+            rc = copy_table(conn, from, to, file, path, err);
+        if (rc == LS_OK &&
+            fprintf(file,
+                    "INSERT INTO %s OVERRIDING SYSTEM VALUE SELECT %s FROM lockstep_%s "
+                    "ON CONFLICT (\"%s\") DO UPDATE SET %s;\n",
+                    from, columns.data, ls_map_table_word(id), table->columns[LS_MAP_ID].name, excluded.data) < 0)
+            return fail_write(path, err);
+    }
     return rc;
 }
 
@@ -106,11 +173,12 @@ static enum ls_rc fill(struct ls_pg_conn *conn, FILE *file, const char *path, st
     fputs("-- lockstep: the rows of a catalog, see lockstep-sync(1)\n"
           "SET client_encoding = 'UTF8';\n",
           file);
-    rc = copy_tables(conn, product_tables, COUNT(product_tables), file, path, err);
+    rc = conn->cat->mapping.own ? copy_tables(conn, product_tables, COUNT(product_tables), file, path, err)
+                                : copy_application(conn, file, path, err);
     /* What the triggers have made for those rows goes before what was recorded of them. */
     if (rc == LS_OK)
         rc = copy_tables(conn, side_tables, COUNT(side_tables), file, path, err);
-    for (size_t i = 0; i < sizeof numbered / sizeof numbered[0]; i++)
+    for (size_t i = conn->cat->mapping.own ? 0 : N_OWN_NUMBERED; i < COUNT(numbered); i++)
         fprintf(file, "SELECT setval(pg_get_serial_sequence('%s', '%s'), coalesce(max(%s), 0) + 1, false) FROM %s;\n",
                 numbered[i].table, numbered[i].column, numbered[i].column, numbered[i].table);
     if (rc == LS_OK && ferror(file))

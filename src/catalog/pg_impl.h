@@ -195,6 +195,11 @@ enum ls_rc ls_pg_writer_conn(struct ls_pg *cat, int64_t deadline_ms, struct ls_e
  * that are read now stay. No-op otherwise. The caller holds no transaction. */
 enum ls_rc ls_pg_settle(struct ls_pg *cat, struct ls_err *err) LS_MUST_CHECK;
 
+/* ---- pg.c ---- */
+
+/* A catalog with nothing but its writer's connection: neither the schema nor the mapping is looked at. */
+enum ls_rc ls_pg_connect(const struct ls_pg_opts *opts, struct ls_catalog **out_cat, struct ls_err *err) LS_MUST_CHECK;
+
 /* ---- pg_resolve.c ---- */
 
 /* Look the mapping's tables and columns up in the database, and refuse what cannot serve. */
@@ -212,6 +217,9 @@ enum ls_rc ls_pg_version(struct ls_pg_conn *conn, unsigned *out_version, struct 
 /* Bring the schema to version n, all in one transaction. LS_UNSUPPORTED when it is newer than that. */
 enum ls_rc ls_pg_migrate(struct ls_pg_conn *conn, const char *const *steps, unsigned n, struct ls_err *err)
     LS_MUST_CHECK;
+
+/* Are the triggers in the database those of this (resolved) mapping? LS_CONFLICT says what to do. */
+enum ls_rc ls_pg_mapping_same(struct ls_pg_conn *conn, struct ls_err *err) LS_MUST_CHECK;
 
 /* ---- the operations, by subject ---- */
 

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/hash.h"
 
 #define NAME "text COLLATE \"C\""
 #define IS_NAME(column) "CHECK (octet_length(" column ") BETWEEN 1 AND 255)"
@@ -302,10 +303,62 @@ static enum ls_rc begin_schema(struct ls_pg_conn *conn, unsigned version, struct
     return rc == LS_OK ? ls_pg_resolve(conn, mapping, err) : rc;
 }
 
+/* What the triggers depend on, as a setting's value. */
+static enum ls_rc fingerprint(const struct ls_mapping *mapping, char out[LS_SHA256_HEX], struct ls_err *err)
+{
+    uint8_t digest[LS_SHA256_LEN];
+    LS_AUTO(ls_buf) struct ls_buf text = LS_BUF_INIT((size_t)1 << 20);
+    enum ls_rc rc = ls_mapping_expand(mapping, version_2, &text, err);
+    static const char *const watched[] = {"{product}{watched product}", "{variant}{watched variant}",
+                                          "{image}{watched image}"};
+    for (size_t i = 0; rc == LS_OK && i < sizeof watched / sizeof watched[0]; i++)
+        rc = ls_mapping_expand(mapping, watched[i], &text, err);
+    ls_sha256(text.data, text.len, digest);
+    ls_hex(digest, sizeof digest, out);
+    return rc;
+}
+
+enum ls_rc ls_pg_mapping_same(struct ls_pg_conn *conn, struct ls_err *err)
+{
+    char is[LS_SHA256_HEX], wanted[LS_SHA256_HEX] = "";
+    bool found;
+    const struct ls_mapping *mapping = &conn->cat->mapping;
+    enum ls_rc rc =
+        read_one(conn, "SELECT value FROM lockstep.lockstep_meta WHERE name = 'mapping'", is, sizeof is, &found, err);
+    if (rc == LS_OK && !mapping->own)
+        rc = fingerprint(mapping, wanted, err);
+    if (rc != LS_OK || (found ? strcmp(is, wanted) == 0 : mapping->own))
+        return rc;
+    if (mapping->own)
+        return ls_err_set(err, LS_CONFLICT,
+                          "catalog %s: it is attached to an application's tables, but the config has no [map.*]",
+                          conn->cat->label);
+    return ls_err_set(
+        err, LS_CONFLICT,
+        "catalog %s: its triggers were made for another mapping than the config's: `lockstep detach`, then "
+        "`lockstep attach`",
+        conn->cat->label);
+}
+
+/* After the steps: their number, and what they were made for. */
+static enum ls_rc write_meta(struct ls_pg_conn *conn, unsigned version, struct ls_err *err)
+{
+    char sql[512], print[LS_SHA256_HEX] = "";
+    const struct ls_mapping *mapping = &conn->cat->mapping;
+    enum ls_rc rc = mapping->own ? LS_OK : fingerprint(mapping, print, err);
+    if (rc != LS_OK)
+        return rc;
+    snprintf(sql, sizeof sql,
+             "UPDATE lockstep.lockstep_meta SET value = '%u' WHERE name = 'schema_version'; "
+             "INSERT INTO lockstep.lockstep_meta (name, value) SELECT 'mapping', '%s' WHERE '%s' <> '' "
+             "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+             version, print, print);
+    return ls_pg_script(conn, sql, "make the schema", NULL, err);
+}
+
 static enum ls_rc run_steps(struct ls_pg_conn *conn, const char *const *steps, unsigned n, struct ls_err *err)
 {
     unsigned version;
-    char sql[128];
     enum ls_rc rc = ls_pg_version(conn, &version, err); /* again: somebody may have been faster */
     if (rc == LS_OK)
         rc = refuse_newer(conn, version, n, err);
@@ -317,10 +370,7 @@ static enum ls_rc run_steps(struct ls_pg_conn *conn, const char *const *steps, u
         if (rc == LS_OK)
             rc = ls_pg_script(conn, step.data, "make the schema", NULL, err);
     }
-    if (rc != LS_OK)
-        return rc;
-    snprintf(sql, sizeof sql, "UPDATE lockstep.lockstep_meta SET value = '%u' WHERE name = 'schema_version'", n);
-    return ls_pg_script(conn, sql, "make the schema", NULL, err);
+    return rc == LS_OK ? write_meta(conn, n, err) : rc;
 }
 
 enum ls_rc ls_pg_migrate(struct ls_pg_conn *conn, const char *const *steps, unsigned n, struct ls_err *err)

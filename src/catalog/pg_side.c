@@ -227,7 +227,7 @@ enum ls_rc ls_pg_meta_get(struct ls_catalog *cat, struct ls_tx *tx, const char *
 /* Settings that the back ends themselves keep. */
 static bool is_own(const char *name)
 {
-    static const char *const own[] = {"writer", "schema_version", "settled", "change_floor"};
+    static const char *const own[] = {"writer", "schema_version", "settled", "change_floor", "mapping"};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         if (strcmp(name, own[i]) == 0)
             return true;

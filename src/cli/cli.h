@@ -30,9 +30,9 @@ struct ls_command {
     int (*run)(struct ls_cli *cli, int argc, char **argv);
 };
 
-extern const struct ls_command ls_cmd_failpoints, ls_cmd_get, ls_cmd_help, ls_cmd_import, ls_cmd_init, ls_cmd_log,
-    ls_cmd_ls, ls_cmd_mount, ls_cmd_mv, ls_cmd_put, ls_cmd_recover, ls_cmd_rm, ls_cmd_scan, ls_cmd_serve, ls_cmd_status,
-    ls_cmd_sync, ls_cmd_token, ls_cmd_trash, ls_cmd_url, ls_cmd_variant, ls_cmd_version;
+extern const struct ls_command ls_cmd_attach, ls_cmd_detach, ls_cmd_failpoints, ls_cmd_get, ls_cmd_help, ls_cmd_import,
+    ls_cmd_init, ls_cmd_log, ls_cmd_ls, ls_cmd_mount, ls_cmd_mv, ls_cmd_put, ls_cmd_recover, ls_cmd_rm, ls_cmd_scan,
+    ls_cmd_serve, ls_cmd_status, ls_cmd_sync, ls_cmd_token, ls_cmd_trash, ls_cmd_url, ls_cmd_variant, ls_cmd_version;
 
 /* All commands, sorted, NULL at the end. */
 extern const struct ls_command *const ls_commands[];
@@ -54,5 +54,10 @@ void ls_cli_complain(const struct ls_err *err);
 /* Load the config (when it is not yet) and open a stack of it. 0, or the exit status after saying what failed. */
 int ls_cli_open(struct ls_cli *cli, enum ls_compose_depth depth, struct ls_config **out_config,
                 struct ls_stack **out_stack);
+
+/* attach_report.c: say what does not fit of an attached database (`all`: also the rights it needs); exit status. */
+int ls_cli_attach_report(const struct ls_config *config, bool all);
+/* Bucket and catalog learn each other, so that a sync can tell this bucket from an emptied or a foreign one. */
+enum ls_rc ls_cli_attach_tie(const struct ls_config *config, struct ls_err *err) LS_MUST_CHECK;
 
 #endif

@@ -13,8 +13,8 @@
 #include "base/auto.h"
 #include "base/buf.h"
 #include "base/file.h"
+#include "catalog/mapping.h"
 #include "cli/cli.h"
-#include "lockstep/scan.h"
 
 struct init_args {
     const char *store, *catalog, *endpoint, *region, *public_url, *credentials, *profile, *ca_file;
@@ -64,29 +64,66 @@ static enum ls_rc write_text(const struct init_args *args, struct ls_buf *out, s
     return rc ? ls_err_nomem(err) : LS_OK;
 }
 
-/* Bucket and catalog learn each other, so that a sync can tell this bucket from an emptied or a foreign one. */
-static enum ls_rc tie(const struct ls_config *config, struct ls_err *err)
+/* Make what the config names, then write it. */
+static enum ls_rc create(const char *path, const struct ls_buf *text, struct ls_err *err)
 {
-    LS_AUTO(ls_stack) struct ls_stack *stack = NULL;
-    const struct ls_compose_opts opts = {.depth = LS_COMPOSE_ENGINE, .kind = "cli", .actor = "cli init"};
-    enum ls_rc rc = ls_compose_open(config, &opts, &stack, err);
-    return rc || !stack ? rc : ls_scan_bucket_mark(stack->engine, err);
-}
-
-static enum ls_rc init(const char *path, const struct init_args *args, struct ls_err *err)
-{
-    LS_AUTO(ls_buf) struct ls_buf text = LS_BUF_INIT(LS_BUF_LINE);
     LS_AUTO(ls_config) struct ls_config *config = NULL;
-    if (access(path, F_OK) == 0)
-        return ls_err_set(err, LS_EXISTS, "init: %s is there already; name another one with --config", path);
-    enum ls_rc rc = write_text(args, &text, err);
-    if (!rc)
-        rc = ls_config_parse(path, text.data, &config, err);
+    enum ls_rc rc = ls_config_parse(path, text->data, &config, err);
     if (!rc)
         rc = ls_compose_create(config, err);
     if (!rc)
-        rc = tie(config, err);
-    return rc ? rc : ls_write_file(path, text.data, text.len, 0644, false, err);
+        rc = ls_cli_attach_tie(config, err);
+    return rc ? rc : ls_write_file(path, text->data, text->len, 0644, false, err);
+}
+
+/* Add a mapping that is found in the database. */
+static enum ls_rc add_mapping(const char *path, struct ls_buf *text, struct ls_err *err)
+{
+    LS_AUTO(ls_config) struct ls_config *config = NULL;
+    LS_AUTO(ls_mapping) struct ls_mapping mapping = {0};
+    enum ls_rc rc = ls_config_parse(path, text->data, &config, err);
+    if (!rc)
+        rc = ls_compose_propose(config, &mapping, err);
+    if (rc)
+        return rc;
+    rc = ls_buf_adds(text, "\n# The application's tables, as they were found: see lockstep(1)\n");
+    return rc ? ls_err_nomem(err) : ls_mapping_write(&mapping, text, err);
+}
+
+/* The config is written also when something does not fit, to be mended there. */
+static int attach(const char *path, struct ls_buf *text)
+{
+    struct ls_err err = LS_ERR_INIT;
+    LS_AUTO(ls_config) struct ls_config *config = NULL;
+    if (add_mapping(path, text, &err) || ls_config_parse(path, text->data, &config, &err))
+        return ls_cli_fail(&err);
+    int status = ls_cli_attach_report(config, false);
+    if (status != LS_EXIT_OK && status != LS_EXIT_DIFFERENCES)
+        return status;
+    enum ls_rc rc =
+        status == LS_EXIT_OK ? create(path, text, &err) : ls_write_file(path, text->data, text->len, 0644, false, &err);
+    if (rc)
+        return ls_cli_fail(&err);
+    printf(status ? "config with a proposal: %s\n" : "attached; config: %s\n", path);
+    return status;
+}
+
+static int init(const char *path, const struct init_args *args, bool attached)
+{
+    struct ls_err err = LS_ERR_INIT;
+    LS_AUTO(ls_buf) struct ls_buf text = LS_BUF_INIT(LS_BUF_LINE);
+    if (access(path, F_OK) == 0) {
+        ls_err_set(&err, LS_EXISTS, "init: %s is there already; name another one with --config", path);
+        return ls_cli_fail(&err);
+    }
+    if (write_text(args, &text, &err))
+        return ls_cli_fail(&err);
+    if (attached)
+        return attach(path, &text);
+    if (create(path, &text, &err))
+        return ls_cli_fail(&err);
+    printf("store %s and catalog %s are ready; config: %s\n", args->store, args->catalog, path);
+    return LS_EXIT_OK;
 }
 
 static int run(struct ls_cli *cli, int argc, char **argv)
@@ -105,7 +142,7 @@ static int run(struct ls_cli *cli, int argc, char **argv)
         {0},
     };
     struct init_args args = {0};
-    struct ls_err err = LS_ERR_INIT;
+    bool attached = false;
     for (int c; (c = ls_cli_getopt(cli, argc, argv, "", options)) != -1;) {
         const char **slots[] = {
             [STORE] = &args.store,     [CATALOG] = &args.catalog,       [ENDPOINT] = &args.endpoint,
@@ -114,8 +151,9 @@ static int run(struct ls_cli *cli, int argc, char **argv)
         if (c == '?')
             return cli->option_status;
         if (c == ATTACH)
-            return ls_cli_usage(cli, "--attach (to an application's database) is not in this version yet");
-        *slots[c] = optarg;
+            attached = true;
+        else
+            *slots[c] = optarg;
     }
     if (optind < argc)
         return ls_cli_usage(cli, "'%s' is too much", argv[optind]);
@@ -126,30 +164,31 @@ static int run(struct ls_cli *cli, int argc, char **argv)
         path = getenv("LOCKSTEP_CONFIG");
     if (!path || !*path)
         path = "lockstep.conf";
-    if (init(path, &args, &err))
-        return ls_cli_fail(&err);
-    printf("store %s and catalog %s are ready; config: %s\n", args.store, args.catalog, path);
-    return LS_EXIT_OK;
+    return init(path, &args, attached);
 }
 
 const struct ls_command ls_cmd_init = {
     .name = "init",
     .summary = "make bucket, catalog and config",
-    .usage = "--store URL --catalog URL [--endpoint URL] [OPTION…]",
-    .help = "Makes the bucket and the catalog's schema (either may be there already) and writes the config: the file "
-            "named\n"
-            "by --config or $LOCKSTEP_CONFIG, else ./lockstep.conf; never over an existing one.\n"
-            "\n"
-            "  --store URL         file:FOLDER or s3://BUCKET\n"
-            "  --catalog URL       sqlite:FILE or postgresql://[USER@]HOST[:PORT]/DBNAME (no password in it)\n"
-            "  --endpoint URL      of the S3 server: http://127.0.0.1:9000\n"
-            "  --region REGION     default us-east-1\n"
-            "  --public-url URL    prefix of the images' urls\n"
-            "  --credentials FILE  where the keys are read from (form of ~/.aws/credentials)\n"
-            "  --profile NAME      its section\n"
-            "  --ca-file FILE      certificates (PEM) instead of the system's\n"
-            "\n"
-            "Relative paths count from the config's folder. Keys come from the environment or from files, never from "
-            "the command line: see lockstep(1).\n",
+    .usage = "--store URL --catalog URL [--endpoint URL] [--attach] [OPTION…]",
+    .help =
+        "Makes the bucket and the catalog's schema (either may be there already) and writes the config: the file "
+        "named\n"
+        "by --config or $LOCKSTEP_CONFIG, else ./lockstep.conf; never over an existing one.\n"
+        "\n"
+        "  --store URL         file:FOLDER or s3://BUCKET\n"
+        "  --catalog URL       sqlite:FILE or postgresql://[USER@]HOST[:PORT]/DBNAME (no password in it)\n"
+        "  --endpoint URL      of the S3 server: http://127.0.0.1:9000\n"
+        "  --region REGION     default us-east-1\n"
+        "  --attach            the catalog is an application's database: find its tables, write a mapping into the\n"
+        "                      config, and join it (see lockstep-attach(1)); exit status 1 when something does not "
+        "fit\n"
+        "  --public-url URL    prefix of the images' urls\n"
+        "  --credentials FILE  where the keys are read from (form of ~/.aws/credentials)\n"
+        "  --profile NAME      its section\n"
+        "  --ca-file FILE      certificates (PEM) instead of the system's\n"
+        "\n"
+        "Relative paths count from the config's folder. Keys come from the environment or from files, never from "
+        "the command line: see lockstep(1).\n",
     .run = run,
 };

@@ -10,6 +10,7 @@
 #include "base/auto.h"
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "catalog/attach.h"
 #include "catalog/backends.h"
 #include "cli/credentials.h"
 #include "store/backends.h"
@@ -108,15 +109,21 @@ static enum ls_rc open_store(const struct ls_config *config, struct ls_store_sta
     return LS_OK;
 }
 
+static struct ls_pg_opts pg_opts(const struct ls_config *config, bool create)
+{
+    return (struct ls_pg_opts){
+        .url = config->catalog_url,
+        .create = create,
+        .busy_timeout_ms = config->catalog_busy_timeout_ms,
+        .mapping = config->mapping,
+    };
+}
+
 static enum ls_rc open_catalog(const struct ls_config *config, bool create, struct ls_catalog **out_catalog,
                                struct ls_err *err)
 {
     if (config->catalog_is_pg) {
-        const struct ls_pg_opts pg = {
-            .url = config->catalog_url,
-            .create = create,
-            .busy_timeout_ms = config->catalog_busy_timeout_ms,
-        };
+        const struct ls_pg_opts pg = pg_opts(config, create);
         return ls_catalog_pg_open(&pg, out_catalog, err);
     }
     if (!config->catalog_path)
@@ -199,4 +206,36 @@ enum ls_rc ls_compose_create(const struct ls_config *config, struct ls_err *err)
     if (!rc)
         rc = open_catalog(config, true, &catalog, err);
     return rc || !catalog ? rc : catalog->ops->create(catalog, err);
+}
+
+/* ---- an application's database ---- */
+
+static enum ls_rc want_pg(const struct ls_config *config, bool mapped, struct ls_err *err)
+{
+    if (!config->catalog_is_pg)
+        return ls_err_set(err, LS_INVALID, "%s: only a catalog on PostgreSQL can be attached to", config->path);
+    if (mapped && !config->mapping)
+        return ls_err_set(err, LS_INVALID, "%s: has no [map.*]: `lockstep init --attach` proposes them", config->path);
+    return LS_OK;
+}
+
+enum ls_rc ls_compose_propose(const struct ls_config *config, struct ls_mapping *out, struct ls_err *err)
+{
+    const struct ls_pg_opts pg = pg_opts(config, false);
+    enum ls_rc rc = want_pg(config, false, err);
+    return rc ? rc : ls_pg_propose(&pg, out, err);
+}
+
+enum ls_rc ls_compose_attach_check(const struct ls_config *config, struct ls_attach_report *report, struct ls_err *err)
+{
+    const struct ls_pg_opts pg = pg_opts(config, false);
+    enum ls_rc rc = want_pg(config, true, err);
+    return rc ? rc : ls_pg_attach_check(&pg, report, err);
+}
+
+enum ls_rc ls_compose_detach(const struct ls_config *config, struct ls_err *err)
+{
+    const struct ls_pg_opts pg = pg_opts(config, false);
+    enum ls_rc rc = want_pg(config, true, err);
+    return rc ? rc : ls_pg_detach(&pg, err);
 }

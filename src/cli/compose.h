@@ -46,4 +46,12 @@ LS_AUTO_DEFINE(ls_stack, struct ls_stack *, ls_compose_close)
 /* Make bucket and schema; both may be there already. */
 enum ls_rc ls_compose_create(const struct ls_config *config, struct ls_err *err) LS_MUST_CHECK;
 
+/* An application's database: see catalog/attach.h. Attaching itself is ls_compose_create with a mapping. */
+struct ls_mapping;
+struct ls_attach_report;
+enum ls_rc ls_compose_propose(const struct ls_config *config, struct ls_mapping *out, struct ls_err *err) LS_MUST_CHECK;
+enum ls_rc ls_compose_attach_check(const struct ls_config *config, struct ls_attach_report *report, struct ls_err *err)
+    LS_MUST_CHECK;
+enum ls_rc ls_compose_detach(const struct ls_config *config, struct ls_err *err) LS_MUST_CHECK;
+
 #endif

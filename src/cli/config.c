@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "cli/config_map.h"
 #include "cli/ini.h"
 
 enum kind {
@@ -229,11 +230,13 @@ static bool section_known(const char *section)
 static enum ls_rc take_line(void *ctx, const struct ls_ini_line *line, struct ls_err *err)
 {
     struct reader *reader = ctx;
+    if (ls_config_map_section(line->section))
+        return ls_config_map_line(reader->config, line, err);
     if (!line->key) {
         if (!section_known(line->section))
             return ls_err_set(err, LS_INVALID,
                               "%s:%u: unknown section [%s] (there are store, catalog, layout, mount, "
-                              "scan, serve)",
+                              "scan, serve, map.product, map.variant, map.image)",
                               line->file, line->line, line->section);
         return LS_OK;
     }
@@ -413,6 +416,9 @@ enum ls_rc ls_config_parse(const char *path, const char *text, struct ls_config 
         rc = resolve_catalog(config, err);
     if (rc)
         return ls_err_prefix(err, "%s: ", path), rc;
+    rc = ls_config_map_check(config, err);
+    if (rc)
+        return rc;
     rc = default_cache_dir(config, err);
     config->serve_tokens_set = config->serve_tokens != NULL;
     if (!rc && !config->serve_tokens)
@@ -465,6 +471,7 @@ void ls_config_free(struct ls_config *config)
         return;
     free_words(config->layout_types);
     free_words(config->serve_hosts);
+    ls_config_map_free(config);
     char *const owned[] = {config->path,
                            config->dir,
                            config->store_url,

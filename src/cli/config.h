@@ -19,6 +19,8 @@ enum ls_store_scheme { LS_STORE_SCHEME_S3, LS_STORE_SCHEME_FILE };
 #define LS_CONFIG_TYPES_MAX 64
 #define LS_CONFIG_HOSTS_MAX 16
 
+struct ls_mapping;
+
 struct ls_config {
     char *path; /* of the file, absolute */
     char *dir;  /* its folder */
@@ -37,9 +39,10 @@ struct ls_config {
     uint64_t store_part_bytes; /* 0 = the store's default */
 
     char *catalog_url;
-    bool catalog_is_pg;   /* then the url is libpq's */
-    char *catalog_path;   /* of the SQLite file, absolute */
-    char *catalog_backup; /* what its backups are called, but for the time at their end */
+    bool catalog_is_pg;         /* then the url is libpq's */
+    char *catalog_path;         /* of the SQLite file, absolute */
+    struct ls_mapping *mapping; /* of an application's tables, or NULL */
+    char *catalog_backup;       /* what its backups are called, but for the time at their end */
     int64_t catalog_busy_timeout_ms;
 
     char *layout_path;

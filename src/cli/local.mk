@@ -3,6 +3,9 @@ noinst_LTLIBRARIES += libls_cli.la
 libls_cli_la_SOURCES = \
 	src/version.c \
 	src/cli/cli.c src/cli/cli.h \
+	src/cli/attach_report.c \
+	src/cli/cmd_attach.c \
+	src/cli/cmd_detach.c \
 	src/cli/cmd_get.c \
 	src/cli/cmd_help.c \
 	src/cli/cmd_import.c \
@@ -24,6 +27,7 @@ libls_cli_la_SOURCES = \
 	src/cli/cmd_variant.c \
 	src/cli/compose.c src/cli/compose.h \
 	src/cli/config.c src/cli/config.h \
+	src/cli/config_map.c src/cli/config_map.h \
 	src/cli/credentials.c src/cli/credentials.h \
 	src/cli/ini.c src/cli/ini.h \
 	src/cli/report.c src/cli/report.h \
@@ -34,6 +38,8 @@ lockstep_LDADD = libls_cli.la libls_mount.la libls_serve.la $(LS_LAYERS) $(LS_LI
 
 # A page for the program and one for each command; tests/cli/man.sh checks that none and no option is forgotten.
 dist_man_MANS += \
+	doc/man/lockstep-attach.1 \
+	doc/man/lockstep-detach.1 \
 	doc/man/lockstep-failpoints.1 \
 	doc/man/lockstep-get.1 \
 	doc/man/lockstep-help.1 \

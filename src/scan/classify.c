@@ -78,12 +78,17 @@ static bool is_slice(const char *text, struct ls_slice slice)
 static bool url_agrees(const struct ls_classifier *c, const char *url, const char *key)
 {
     if (!url)
-        return false;
+        return c->no_url;
     if (c->url_prefix && strncmp(url, c->url_prefix, c->url_prefix_len) == 0 &&
         is_encoded_key(url + c->url_prefix_len, key))
         return true;
     LS_AUTO(ls_free) char *expected = NULL;
     return ls_store_url(c->store, key, &expected, NULL) == LS_OK && strcmp(url, expected) == 0;
+}
+
+static bool type_agrees(const struct ls_classifier *c, const struct ls_image *row, const struct ls_key_parts *parts)
+{
+    return c->no_type || is_slice(row->type, parts->type);
 }
 
 static bool variant_agrees(const struct ls_image *row, const struct ls_key_parts *parts)
@@ -96,7 +101,7 @@ bool ls_classifier_filed(const struct ls_classifier *c, const struct ls_image *r
                          const struct ls_key_parts *parts)
 {
     return key_class == LS_KEY_FITS && is_slice(row->product, parts->product) && is_slice(row->weight, parts->weight) &&
-           is_slice(row->type, parts->type) && variant_agrees(row, parts) && url_agrees(c, row->url, row->key);
+           type_agrees(c, row, parts) && variant_agrees(row, parts) && url_agrees(c, row->url, row->key);
 }
 
 /* Append "weight is 1kg" and the like. */
@@ -122,7 +127,7 @@ static void misfiled_detail(const struct ls_classifier *c, const struct ls_image
         add_column(out, "product", row->product, parts->product);
     if (!is_slice(row->weight, parts->weight))
         add_column(out, "weight", row->weight, parts->weight);
-    if (!is_slice(row->type, parts->type))
+    if (!type_agrees(c, row, parts))
         add_column(out, "type", row->type, parts->type);
     if (!row->variant_id || !row->variant_product)
         rc = ls_buf_addf(out, "%sthe row belongs to no variant", out->len ? "; " : "");

@@ -20,7 +20,8 @@ enum ls_scan_flags {
 struct ls_classifier {
     const struct ls_layout *layout;
     struct ls_store *store;
-    char *url_prefix; /* urls are this and the percent-encoded key; NULL: ask the store for each */
+    bool no_url, no_type; /* the rows have no such column */
+    char *url_prefix;     /* urls are this and the percent-encoded key; NULL: ask the store for each */
     size_t url_prefix_len;
     int64_t now_ns, grace_ns; /* grace 0 = nothing is too young */
 };

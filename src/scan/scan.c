@@ -280,6 +280,8 @@ static enum ls_rc scan_new(struct ls_engine *engine, const struct ls_scan_opts *
     if (!rc)
         rc = ls_classifier_init(&scan->classifier, scan->layout, scan->store, scan->totals.started_ns,
                                 opts->grace_ms * LS_NS_PER_MS, err);
+    scan->classifier.no_url = scan->cat->lacks_url;
+    scan->classifier.no_type = scan->cat->lacks_type;
     if (rc) {
         ls_scan_free(scan);
         return rc;
