@@ -15,8 +15,11 @@
     "{text i image.image_type}, {text i image.image_url}, {text i image.variant_id}, {time i image.created_at}, "      \
     "{time i image.updated_at}, {name v variant.product_id}, {text v variant.weight}, o.known, o.size, o.etag, "       \
     "o.mtime_ns, o.mode, o.uid, o.gid, o.content_type "
+/* One look into the image's index for each object, whatever the planner thinks: a merge would read the rows from the
+ * first one on, for each page. */
 #define IMAGE_SELECT                                                                                                   \
-    IMAGE_COLUMNS "FROM lockstep.lockstep_object o JOIN {image} i ON {is i image.file_name o.key} AND {live i image} " \
+    IMAGE_COLUMNS "FROM lockstep.lockstep_object o CROSS JOIN LATERAL (SELECT * FROM {image} i "                       \
+                  "WHERE {is i image.file_name o.key} AND {live i image} LIMIT 1) i "                                  \
                   "LEFT JOIN {variant} v ON v.{variant.id} = i.{image.variant_id} AND {live v variant} "
 /* What a row is to be, as columns named like the roles. */
 #define NEW_IMAGE                                                                                                      \
@@ -150,6 +153,13 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
                           "DO UPDATE SET size = excluded.size, etag = excluded.etag, mtime_ns = excluded.mtime_ns, "
                           "mode = excluded.mode, uid = excluded.uid, gid = excluded.gid, "
                           "content_type = excluded.content_type, known = true",
+                          false},
+    /* The row itself stays as it is: the feed is told here. */
+    [LS_PG_OBJECT_SET] = {"record an object",
+                          "WITH o AS (UPDATE lockstep.lockstep_object SET size = $2, etag = $3, mtime_ns = $4, "
+                          "mode = $5, uid = $6, gid = $7, content_type = $8, known = true WHERE key = $1 "
+                          "AND ($9::text IS NULL OR etag = $9) RETURNING convert_to(key, 'UTF8') AS key) "
+                          "SELECT lockstep.lockstep_note('image', 'update', o.key, o.key) FROM o",
                           false},
     [LS_PG_OBJECT_FORGET] = {"forget an object",
                              "UPDATE lockstep.lockstep_object SET size = 0, etag = '', mtime_ns = 0, mode = 0, "

@@ -35,6 +35,7 @@ enum ls_pg_sql {
     LS_PG_IMAGE_DELETE,
     LS_PG_IMAGE_ATTR,
     LS_PG_OBJECT_PUT,
+    LS_PG_OBJECT_SET,
     LS_PG_OBJECT_FORGET,
 
     LS_PG_PRODUCT_PAGE,
