@@ -229,6 +229,7 @@ struct ls_change_page {
 struct ls_image_write {
     const char *old_key;     /* the row to change; NULL = insert */
     const char *expect_etag; /* the recorded etag must be this (LS_CONFLICT otherwise); NULL = any. For old_key only */
+    bool record_only;        /* of old_key only what is recorded changes; an application's row stays as it is */
     struct ls_image image;   /* the new state: key, product, weight, type, url, variant_id, record */
 };
 

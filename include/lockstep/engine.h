@@ -136,7 +136,7 @@ struct ls_mend_item {
     const char *key;
     const char *dest;        /* for RELINK */
     const char *row_etag;    /* what the scan saw recorded (NULL = no row, "" = a row with nothing recorded) */
-    const char *object_etag; /* what it saw in the store (NULL = no object) */
+    const char *object_etag; /* what it saw in the store (NULL = no object; for REFRESH = any) */
     const char *reason;      /* for TRASH: "orphaned", "misplaced" */
     enum ls_rc rc;           /* out: LS_CONFLICT when either side has changed since, and then it was left alone */
     struct ls_err err;       /* out */
@@ -146,6 +146,23 @@ struct ls_mend_item {
  */
 enum ls_rc ls_engine_mend(struct ls_engine *engine, enum ls_mend mend, struct ls_mend_item *items, size_t n,
                           struct ls_err *err) LS_MUST_CHECK;
+
+struct ls_record_totals {
+    uint64_t recorded;
+    uint64_t missing; /* rows without an object */
+    uint64_t skipped; /* changed meanwhile, or part of a running operation */
+    uint64_t failed;
+};
+
+struct ls_record_opts {
+    void (*each)(void *ctx, const struct ls_mend_item *item); /* of what was not recorded; may be NULL */
+    void (*progress)(void *ctx, uint64_t done, uint64_t total);
+    void *ctx;
+};
+
+/* Ask the store for the objects of all rows that nothing is recorded of, and record them. May be repeated. */
+enum ls_rc ls_engine_record(struct ls_engine *engine, const struct ls_record_opts *opts,
+                            struct ls_record_totals *out_totals, struct ls_err *err) LS_MUST_CHECK;
 
 /* ---- trash ---- */
 

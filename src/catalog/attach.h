@@ -29,6 +29,10 @@ enum ls_rc ls_pg_propose(const struct ls_pg_opts *opts, struct ls_mapping *out, 
 enum ls_rc ls_pg_attach_check(const struct ls_pg_opts *opts, struct ls_attach_report *report, struct ls_err *err)
     LS_MUST_CHECK;
 
+/* Give each image row its row in lockstep_object, and take away what has none: for rows that were changed while
+ * triggers did not run. */
+enum ls_rc ls_pg_repair(const struct ls_pg_opts *opts, uint64_t *out_changed, struct ls_err *err) LS_MUST_CHECK;
+
 /* Remove triggers, functions and the schema lockstep. LS_BUSY while processes run or intents are open; LS_NOT_FOUND:
  * there is nothing; LS_INVALID: the tables are our own. */
 enum ls_rc ls_pg_detach(const struct ls_pg_opts *opts, struct ls_err *err) LS_MUST_CHECK;

@@ -89,14 +89,16 @@ static enum ls_rc set_name(char out[LS_MAP_NAME_MAX], const char *value, size_t 
     return LS_OK;
 }
 
+static enum ls_rc set_twice(struct ls_err *err) { return ls_err_set(err, LS_INVALID, "is set twice"); }
+
 static enum ls_rc set_table(struct ls_map_table *table, const char *value, unsigned line, struct ls_err *err)
 {
     static const char *const closed[] = {"pg_catalog", "information_schema", "pg_toast", "lockstep"};
     const char *dot = strchr(value, '.');
-    enum ls_rc rc = LS_OK;
+    enum ls_rc rc = table->line ? set_twice(err) : LS_OK;
     table->line = line;
     table->schema[0] = '\0';
-    if (dot)
+    if (rc == LS_OK && dot)
         rc = set_name(table->schema, value, (size_t)(dot - value), err);
     if (rc == LS_OK)
         rc = set_name(table->name, dot ? dot + 1 : value, strlen(dot ? dot + 1 : value), err);
@@ -150,6 +152,8 @@ enum ls_rc ls_mapping_set(struct ls_mapping *mapping, enum ls_map_table_id table
         const char *word = ls_map_role_word(table, role);
         if (!word || strcmp(word, key) != 0)
             continue;
+        if (to->columns[role].line)
+            return set_twice(err);
         to->columns[role].line = line;
         return value[0] ? set_name(to->columns[role].name, value, strlen(value), err) : LS_OK;
     }

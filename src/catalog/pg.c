@@ -183,11 +183,13 @@ static enum ls_rc open_parts(struct ls_pg *cat, bool create, struct ls_err *err)
     if (rc == LS_OK && version == 0 && !create)
         return ls_err_set(err, LS_NOT_FOUND, "catalog %s: it has no lockstep tables: make them with `lockstep %s`",
                           cat->label, cat->mapping.own ? "init" : "attach");
+    if (rc == LS_OK && version > 0 && cat->mapping.own)
+        rc = ls_pg_mapping_same(cat->writer, err); /* before our own tables are missed */
     if (rc == LS_OK)
         rc = pg_create(&cat->base, err);
     if (rc == LS_OK)
         rc = ls_pg_prepare_sql(cat->writer, err);
-    if (rc == LS_OK)
+    if (rc == LS_OK && !cat->mapping.own)
         rc = ls_pg_mapping_same(cat->writer, err);
     const struct ls_map_column *image = cat->mapping.tables[LS_MAP_IMAGE].columns;
     cat->base.lacks_url = !image[LS_MAP_IMAGE_URL].name[0];

@@ -119,10 +119,10 @@ static enum ls_rc check_unique(const struct checking *c, enum ls_map_table_id id
     if (is_id ? whole : deleted[0] ? live : whole)
         return LS_OK;
     LS_AUTO(ls_free)
-    char *where =
-        deleted[0] && !is_id ? ls_strf(" WHERE \"%s\" IS %s", deleted,
-                                       table->columns[LS_MAP_DELETED_AT].kind == LS_MAP_BOOL ? "NOT TRUE" : "NULL")
-                             : strdup("");
+    char *where = deleted[0] && !is_id
+                      ? ls_strf(" WHERE \"%s\" IS %s", deleted,
+                                table->columns[LS_MAP_DELETED_AT].kind == LS_MAP_BOOL ? "NOT TRUE" : "NULL")
+                      : strdup("");
     LS_AUTO(ls_free)
     char *text = ls_strf("%s: %s: CREATE UNIQUE INDEX ON \"%s\".\"%s\" (%s)%s;", table->name,
                          whole ? "rows that are deleted softly keep their names taken: the unique index must be partial"
@@ -314,6 +314,37 @@ enum ls_rc ls_pg_attach_check(const struct ls_pg_opts *opts, struct ls_attach_re
     if (rc == LS_OK)
         rc = check_rights(&c);
     return rc == LS_OK ? check_installed(&c) : rc;
+}
+
+/* ---- repair ---- */
+
+enum ls_rc ls_pg_repair(const struct ls_pg_opts *opts, uint64_t *out_changed, struct ls_err *err)
+{
+    static const char begin[] = "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(" LS_PG_LOCK_WRITER ")";
+    static const char repair[] =
+        "WITH lost AS (INSERT INTO lockstep.lockstep_object (key, size, etag, mtime_ns, mode, uid, gid, content_type, "
+        "known) SELECT {text i image.file_name}, 0, '', 0, 0, 0, 0, '', false FROM {image} i WHERE {live i image} "
+        "AND {text i image.file_name} > '' ON CONFLICT DO NOTHING RETURNING 1), surplus AS (DELETE FROM "
+        "lockstep.lockstep_object o WHERE NOT EXISTS (SELECT 1 FROM {image} i WHERE {is i image.file_name o.key} "
+        "AND {live i image}) RETURNING 1) SELECT (SELECT count(*) FROM lost) + (SELECT count(*) FROM surplus)";
+    LS_AUTO(ls_catalog) struct ls_catalog *base = NULL;
+    LS_AUTO(ls_pg_result) PGresult *res = NULL;
+    *out_changed = 0;
+    enum ls_rc rc = ls_pg_connect(opts, &base, err);
+    if (rc != LS_OK)
+        return rc;
+    struct ls_pg *cat = ls_pg_of(base);
+    rc = ls_pg_resolve(cat->writer, &cat->mapping, err);
+    const struct checking c = {cat->writer, &cat->mapping, NULL, err};
+    if (rc == LS_OK)
+        rc = ls_pg_script(cat->writer, begin, "repair the records", NULL, err);
+    if (rc == LS_OK)
+        rc = ask(&c, repair, &res);
+    if (rc == LS_OK)
+        rc = ls_pg_script(cat->writer, "COMMIT", "repair the records", NULL, err);
+    if (rc == LS_OK)
+        *out_changed = strtoull(PQgetvalue(res, 0, 0), NULL, 10);
+    return rc;
 }
 
 /* ---- the way out ---- */

@@ -79,7 +79,7 @@ static void fill_record(const struct ls_image_write *item, struct ls_pg_query *q
     const struct ls_record *record = &item->image.record;
     if (!record->known && !item->old_key)
         return; /* a new row has nothing recorded */
-    ls_pg_query_init(q, record->known ? LS_PG_OBJECT_PUT : LS_PG_OBJECT_FORGET);
+    ls_pg_query_init(q, !record->known ? LS_PG_OBJECT_FORGET : item->record_only ? LS_PG_OBJECT_SET : LS_PG_OBJECT_PUT);
     ls_pg_text(q, item->image.key);
     if (!record->known)
         return;
@@ -90,6 +90,10 @@ static void fill_record(const struct ls_image_write *item, struct ls_pg_query *q
     ls_pg_int(q, record->uid);
     ls_pg_int(q, record->gid);
     ls_pg_text(q, record->content_type);
+    if (item->record_only) {
+        ls_pg_text(q, item->expect_etag);
+        q->must_change = true;
+    }
 }
 
 /* Two statements a row: the row itself, then its record. */
@@ -98,7 +102,7 @@ static enum ls_rc fill_write(void *ctx, size_t i, struct ls_pg_query *q, struct 
     const struct writing *writing = ctx;
     const struct ls_image_write *item = &writing->items[i / 2];
     if (i % 2 == 0)
-        return fill_row(writing, item, q, err);
+        return item->record_only ? LS_OK : fill_row(writing, item, q, err);
     fill_record(item, q);
     return LS_OK;
 }

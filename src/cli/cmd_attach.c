@@ -35,14 +35,15 @@ const struct ls_command ls_cmd_attach = {
     .name = "attach",
     .summary = "join the application's own tables in PostgreSQL",
     .usage = "[--check]",
-    .help = "Makes the schema \"lockstep\" and its triggers in the application's database, in one transaction, as the "
-            "sections\n"
-            "[map.product], [map.variant] and [map.image] of the config say (`lockstep init --attach` proposes them). "
-            "What\n"
-            "does not fit is said first, and then nothing is changed. May be repeated.\n"
-            "\n"
-            "  --check    change nothing: say what does not fit, and print the rights that the role needs as SQL\n"
-            "\n"
-            "Exit status: 0 it fits, 1 something does not, 4 error, 64 usage.\n",
+    .help =
+        "Makes the schema \"lockstep\" and its triggers in the application's database, in one transaction, as the "
+        "sections\n"
+        "[map.product], [map.variant] and [map.image] of the config say (see lockstep-init(1) for a proposal). What "
+        "does\n"
+        "not fit is said first, and then nothing is changed. May be repeated.\n"
+        "\n"
+        "  --check    change nothing: say what does not fit, and print the rights that the role needs as SQL\n"
+        "\n"
+        "Exit status: 0 it fits, 1 something does not, 4 error, 64 usage.\n",
     .run = run,
 };

@@ -233,6 +233,13 @@ enum ls_rc ls_compose_attach_check(const struct ls_config *config, struct ls_att
     return rc ? rc : ls_pg_attach_check(&pg, report, err);
 }
 
+enum ls_rc ls_compose_repair(const struct ls_config *config, uint64_t *out_changed, struct ls_err *err)
+{
+    const struct ls_pg_opts pg = pg_opts(config, false);
+    *out_changed = 0;
+    return config->catalog_is_pg ? ls_pg_repair(&pg, out_changed, err) : LS_OK;
+}
+
 enum ls_rc ls_compose_detach(const struct ls_config *config, struct ls_err *err)
 {
     const struct ls_pg_opts pg = pg_opts(config, false);

@@ -13,7 +13,7 @@ libls_engine_la_SOURCES = \
 	src/engine/mend.c \
 	src/engine/pool.c src/engine/pool.h \
 	src/engine/put.c \
-	src/engine/recover.c \
+	src/engine/record.c src/engine/recover.c \
 	src/engine/remove.c \
 	src/engine/rename.c src/engine/rename.h \
 	src/engine/rename_folder.c \

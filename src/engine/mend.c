@@ -50,6 +50,15 @@ static bool head_differs(const struct ls_store_head *head, const char *etag)
     return head->rc != LS_OK || strcmp(head->info.etag, etag) != 0;
 }
 
+/* Whatever the object is will do, but there must be one. */
+static void any_object(struct mending *m, const struct ls_store_head *head)
+{
+    if (head->rc == LS_NOT_FOUND)
+        m->item->rc = ls_err_set(&m->item->err, LS_NOT_FOUND, "engine: %s: there is no object", m->item->key);
+    else if (head->rc != LS_OK)
+        m->item->rc = ls_err_set(&m->item->err, head->rc, "engine: %s: %s", m->item->key, head->err.text);
+}
+
 /* Compare what the store has now with what the scan saw. */
 static void check_objects(struct batch *b)
 {
@@ -66,8 +75,10 @@ static void check_objects(struct batch *b)
                 changed(m, "the object at its new key has changed");
             m->info = &at_dest->info;
         } else {
-            if (b->mend == LS_MEND_DROP ? head_differs(at_key, NULL)
-                                        : at_key->rc != LS_OK || head_differs(at_key, m->item->object_etag))
+            if (b->mend == LS_MEND_REFRESH && !m->item->object_etag)
+                any_object(m, at_key);
+            else if (b->mend == LS_MEND_DROP ? head_differs(at_key, NULL)
+                                             : at_key->rc != LS_OK || head_differs(at_key, m->item->object_etag))
                 changed(m, "the object has changed");
             m->info = &at_key->info;
         }
@@ -126,6 +137,7 @@ static enum ls_rc write_row(struct batch *b, struct ls_tx *tx, struct mending *m
     if (m->info)
         ls_record_from_object(&write.image.record, m->info, row ? &row->record : NULL);
     if (b->mend == LS_MEND_REFRESH) {
+        write.record_only = true;
         write.image.updated_ns = ls_now_ns();
     } else {
         enum ls_rc rc = ls_variant_ensure(b->engine, tx, m->place.product, m->place.weight, true, &variant, err);
