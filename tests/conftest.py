@@ -65,7 +65,7 @@ def postgres(postgres_server):
 @pytest.fixture
 def database_url(request, pair):
     """For Lockstep(database=…)."""
-    return request.getfixturevalue("postgres") if pair == "postgres" else ""
+    return request.getfixturevalue("postgres") if pair in ("postgres", "attached") else ""
 
 
 @pytest.fixture
@@ -88,8 +88,8 @@ def minio_backend(minio_server):
     backend.destroy()
 
 
-def _installation(folder, backend, url=""):
-    lockstep = Lockstep(folder, backend, database=url)
+def _installation(folder, backend, url="", shop=""):
+    lockstep = Lockstep(folder, backend, database=url, shop=shop)
     try:
         lockstep.init()
         yield lockstep
@@ -117,3 +117,15 @@ def lockstep_minio(folder, minio_backend):
 def lockstep_postgres(folder, minio_backend, postgres):
     """On MinIO and PostgreSQL, as shops have it."""
     yield from _installation(folder, minio_backend, postgres)
+
+
+@pytest.fixture
+def lockstep_attached(folder, minio_backend, postgres):
+    """On MinIO and the own tables of an application in PostgreSQL."""
+    yield from _installation(folder, minio_backend, postgres, "prisma")
+
+
+@pytest.fixture
+def lockstep_snake(folder, minio_backend, postgres):
+    """The same, another application."""
+    yield from _installation(folder, minio_backend, postgres, "snake")

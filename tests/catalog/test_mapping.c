@@ -97,6 +97,7 @@ static void names_that_could_leave_their_quotes_are_refused(void **state)
         struct ls_err err = LS_ERR_INIT;
         LS_AUTO(ls_mapping) struct ls_mapping m;
         fill(&m);
+        m.tables[LS_MAP_IMAGE].line = m.tables[LS_MAP_IMAGE].columns[LS_MAP_FILE_NAME].line = 0;
         assert_int_equal(ls_mapping_set(&m, LS_MAP_IMAGE, "table", names[i], 1, &err), LS_INVALID);
         assert_true(err.text[0]);
         if (names[i][0]) /* an empty column is one that does not exist */
@@ -113,6 +114,7 @@ static void tables_that_are_no_applications_are_refused(void **state)
         struct ls_err err = LS_ERR_INIT;
         LS_AUTO(ls_mapping) struct ls_mapping m;
         fill(&m);
+        m.tables[LS_MAP_IMAGE].line = 0;
         assert_int_equal(ls_mapping_set(&m, LS_MAP_IMAGE, "table", tables[i], 1, &err), LS_INVALID);
         assert_non_null(strstr(err.text, "does not hold"));
     }
@@ -124,6 +126,7 @@ static void check_fails(const struct line *line, const char *named)
     LS_AUTO(ls_mapping) struct ls_mapping m;
     fill(&m);
     assert_int_equal(ls_mapping_check(&m, &err), LS_OK);
+    m.tables[line->table].line = 0;
     assert_int_equal(ls_mapping_set(&m, line->table, line->key, line->value, 42, &err), LS_OK);
     assert_int_equal(ls_mapping_check(&m, &err), LS_INVALID);
     if (!strstr(err.text, named))

@@ -149,6 +149,13 @@ static void what_is_wrong_is_named_by_file_and_line(void **state)
         {"[store]\nurl = file:\n", "c.conf: ", "want file:FOLDER"},
         {"[catalog]\nurl = mysql://x\n", "c.conf: ", "want sqlite:FILE"},
         {"[catalog]\nurl = sqlite:\n", "c.conf: ", "want sqlite:FILE"},
+        {"[map.shop]\n", "c.conf:1: ", "unknown section [map.shop]"},
+        {"[map.product]\n\nid = id\nid = uid\n", "c.conf:4: [map.product] id: ", "twice"},
+        {"[map.product]\ntable = a\ntable = b\n", "c.conf:3: [map.product] table: ", "twice"},
+        {"[map.product]\nweight = id\n", "c.conf:2: ", "unknown key 'weight' in [map.product]"},
+        {"[map.image]\ntable = \"a;b\"\n", "c.conf:2: [map.image] table: ", "letters, digits"},
+        {"[catalog]\nurl = sqlite:x\n[map.image]\n", "[map.*]", "wants a catalog on PostgreSQL"},
+        {"[catalog]\nurl = postgresql:///x\n[map.image]\n", "c.conf: ", "[map.product] names no table"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct ls_err err = LS_ERR_INIT;

@@ -45,6 +45,7 @@ class Row:
 
 
 class Oracle:
+    has_url = True
     recorded = ""  # what says that something is recorded of an object
 
     def __init__(self, backend, catalog: Path, public_url: str):
@@ -97,11 +98,13 @@ class Oracle:
                         (product, weight),
                     )
                     known.add((product, weight))
+                url = (f"{self.public_url}/{key}",) if self.has_url else ()
                 execute(
-                    "insert into product_image (product_id, variant_id, variant_weight, image_type, file_name,"
-                    " image_url) values (?, (select id from product_variant where product_id = ? and weight = ?),"
-                    " ?, ?, ?, ?)",
-                    (product, product, weight, weight, kind, key, f"{self.public_url}/{key}"),
+                    "insert into product_image (product_id, variant_id, variant_weight, image_type, file_name"
+                    + (", image_url" if url else "")
+                    + ") values (?, (select id from product_variant where product_id = ? and weight = ?), ?, ?, ?"
+                    + (", ?)" if url else ")"),
+                    (product, product, weight, weight, kind, key, *url),
                 )
                 execute(
                     "insert into lockstep_object (key, size, etag, mtime_ns, mode, uid, gid, content_type)"
@@ -184,7 +187,7 @@ class Oracle:
             for column, value in want.items()
             if getattr(row, column) != value
         ]
-        if unquote(row.image_url) != f"{self.public_url}/{row.file_name}":
+        if self.has_url and unquote(row.image_url) != f"{self.public_url}/{row.file_name}":
             bad.append(f"{row.file_name}: image_url is {row.image_url!r}")
         return bad
 

@@ -62,9 +62,10 @@ class PostgresOracle(Oracle):
     """The same questions; `catalog` is the database's url."""
 
     recorded = "known = true, "
+    search_path = "public,lockstep"
 
     def connect(self):
-        return psycopg.connect(self.catalog, options="-c search_path=public,lockstep -c lock_timeout=20000")
+        return psycopg.connect(self.catalog, options=f"-c search_path={self.search_path} -c lock_timeout=20000")
 
     def query(self, sql: str, *values) -> list[tuple]:
         with self.connect() as connection:
@@ -96,6 +97,7 @@ class PostgresOracle(Oracle):
             text=True,
             timeout=60,
             check=True,
+            env=os.environ | {"PGOPTIONS": f"-c search_path={self.search_path}"},
         )
         return {key: (etag, int(size)) for key, etag, size in csv.reader(io.StringIO(done.stdout))}
 

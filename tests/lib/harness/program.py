@@ -11,6 +11,7 @@ from pathlib import Path
 from .mount import Mount
 from .oracle import Oracle
 from .postgres import PostgresOracle
+from .shops import ShopOracle, attach, make_shop
 
 SLOW = float(os.environ.get("LOCKSTEP_TEST_SLOW", "1"))  # sanitizers and valgrind take longer
 PUBLIC_URL = "http://images.example.test/shop"
@@ -32,12 +33,15 @@ def wait_until(condition, what: str, timeout: float = 20) -> None:
 
 
 class Lockstep:
-    def __init__(self, folder: Path, backend, config_lines: tuple[str, ...] = (), database: str = ""):
+    def __init__(self, folder: Path, backend, config_lines: tuple[str, ...] = (), database: str = "", shop: str = ""):
         self.folder, self.backend = folder, backend
         self.config = folder / "lockstep.conf"
         self.catalog = folder / "catalog.db"
         self.database = database  # the url of one on PostgreSQL; "": SQLite, in self.catalog
-        if database:
+        self.shop = shop  # whose tables they are: see shops.py; "": lockstep's own
+        if shop:
+            self.oracle = ShopOracle(backend, database, PUBLIC_URL)
+        elif database:
             self.oracle = PostgresOracle(backend, database, PUBLIC_URL)
         else:
             self.oracle = Oracle(backend, self.catalog, PUBLIC_URL)
@@ -53,7 +57,11 @@ class Lockstep:
         return self.database or f"sqlite:{self.catalog}"
 
     def init(self) -> "Lockstep":
-        self.run("init", *self.backend.init_args(), "--catalog", self.catalog_url)
+        if self.shop:
+            make_shop(self.database, self.shop)
+            attach(self, self.shop)
+        else:
+            self.run("init", *self.backend.init_args(), "--catalog", self.catalog_url)
         self.set_config("store", "public_url", PUBLIC_URL)
         self.set_config("mount", "cache_dir", str(self.folder / "cache"))
         return self
