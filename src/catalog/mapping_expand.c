@@ -13,14 +13,13 @@
  *   {is A ROLE VALUE}         the column has this value, walking an index; false for what cannot be such a value
  *   {of A ROLE VALUE}         the column refers to the product with this folder name
  *   {as ROLE VALUE}           the value as the column's type; an error for what cannot be one
- *   {no_images A}             " AND …": no image row refers to the product A by itself
- *   {live A image}            the row is not deleted softly
- *   {delete image A}          what comes before WHERE to delete rows, softly where the mapping says so
- *   {columns image} {values image}  for an INSERT … SELECT … FROM (SELECT …) p, whose columns are named like the roles
- *   {set image}               for an UPDATE … SET … FROM (SELECT …) p
- *   {constants image N}       columns of p: the constants, bound as $N and what follows
- *   {watched image}           for a trigger: the columns whose change matters; nothing on our own tables
- * Columns that the mapping does not have read as NULL and are not written.
+ *   {known p}                 the product that p's product_id names is there (left to a foreign key where names are
+ * ids) {no_images A}             " AND …": no image row refers to the product A by itself {live A image}            the
+ * row is not deleted softly {delete image A}          what comes before WHERE to delete rows, softly where the mapping
+ * says so {columns image} {values image}  for an INSERT … SELECT … FROM (SELECT …) p, whose columns are named like the
+ * roles {set image}               for an UPDATE … SET … FROM (SELECT …) p {constants image N}       columns of p: the
+ * constants, bound as $N and what follows {watched image}           for a trigger: the columns whose change matters;
+ * nothing on our own tables Columns that the mapping does not have read as NULL and are not written.
  */
 #include "catalog/mapping.h"
 
@@ -250,6 +249,18 @@ static enum ls_rc expand_as(struct expansion *e)
                                        : ls_buf_addf(e->out, "%s::%s", e->words[2], column->type);
 }
 
+static enum ls_rc expand_known(struct expansion *e)
+{
+    if (e->n != 2)
+        return LS_CORRUPT;
+    if (names_are_ids(e->mapping))
+        return ls_buf_adds(e->out, "true");
+    enum ls_rc rc = ls_buf_adds(e->out, "(p.product_id IS NULL OR EXISTS ");
+    if (rc == LS_OK)
+        rc = add_product_id(e->mapping, e->out, "p.product_id");
+    return rc == LS_OK ? ls_buf_adds(e->out, ")") : rc;
+}
+
 static enum ls_rc expand_no_images(struct expansion *e)
 {
     const struct ls_map_table *image = &e->mapping->tables[LS_MAP_IMAGE];
@@ -429,21 +440,14 @@ static const struct {
     const char *word;
     expand_fn *expand;
 } language[] = {
-    {"watched", expand_watched},
-    {"text", expand_text},
-    {"name", expand_name},
-    {"time", expand_time},
-    {"active", expand_active},
-    {"is", expand_is},
-    {"of", expand_of},
-    {"live", expand_live},
-    {"as", expand_as},
-    {"no_images", expand_no_images},
-    {"delete", expand_delete},
-    {"columns", expand_columns},
-    {"values", expand_values},
-    {"set", expand_set},
-    {"constants", expand_constants},
+    {"watched", expand_watched}, {"text", expand_text},
+    {"name", expand_name},       {"time", expand_time},
+    {"active", expand_active},   {"is", expand_is},
+    {"of", expand_of},           {"live", expand_live},
+    {"as", expand_as},           {"no_images", expand_no_images},
+    {"known", expand_known},     {"delete", expand_delete},
+    {"columns", expand_columns}, {"values", expand_values},
+    {"set", expand_set},         {"constants", expand_constants},
 };
 
 /* What stands between the braces, cut in place. */

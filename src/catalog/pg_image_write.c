@@ -55,7 +55,7 @@ static enum ls_rc fill_row(const struct writing *writing, const struct ls_image_
     if (!image->key || !image->key[0])
         return ls_err_set(err, LS_INVALID, "catalog: an image row needs a key");
     ls_pg_query_init(q, item->old_key ? LS_PG_IMAGE_UPDATE : LS_PG_IMAGE_INSERT);
-    q->must_change = item->old_key;
+    q->must_change = true;
     ls_pg_text(q, image->key);
     ls_pg_text(q, image->product);
     ls_pg_text(q, image->variant_id);
@@ -122,7 +122,7 @@ enum ls_rc ls_pg_images_write(struct ls_tx *tx, const struct ls_image_write *ite
     if (!item->image.key || !item->image.key[0])
         return rc;
     /* No row changed, and the server is content: ask for the reason (the transaction is spoiled all the same). */
-    if (rc == LS_NOT_FOUND && PQtransactionStatus(conn->pg) == PQTRANS_INTRANS) {
+    if (rc == LS_NOT_FOUND && item->old_key && PQtransactionStatus(conn->pg) == PQTRANS_INTRANS) {
         struct ls_pg_tx *own = (struct ls_pg_tx *)tx;
         own->broken = LS_OK;
         return ls_pg_tx_spoil(tx, explain_row(tx, item->old_key, item->expect_etag, err));

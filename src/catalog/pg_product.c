@@ -102,7 +102,9 @@ enum ls_rc ls_pg_product_remove(struct ls_tx *tx, const char *product, struct ls
         return rc;
     if (rc == LS_OK && !exists)
         return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no product %s", product);
-    return exists ? ls_err_set(err, LS_NOT_EMPTY, "catalog: product %s still has variants or images", product) : rc;
+    return exists ? ls_err_set(err, LS_NOT_EMPTY, "catalog: product %s still has variants or images%s", product,
+                               rc == LS_OK ? "" : " (or rows that are deleted softly)")
+                  : rc;
 }
 
 enum ls_rc ls_pg_product_rename(struct ls_tx *tx, const char *from, const char *to, struct ls_err *err)
@@ -183,6 +185,7 @@ static enum ls_rc explain(enum ls_rc rc, const char *product, const char *weight
 enum ls_rc ls_pg_variant_add(struct ls_tx *tx, const char *product, const char *weight, struct ls_variant *out,
                              struct ls_err *err)
 {
+    int changes = 0;
     LS_AUTO(ls_pg_query) struct ls_pg_query q;
     ls_pg_query_init(&q, LS_PG_VARIANT_INSERT);
     ls_pg_text(&q, product);
@@ -192,9 +195,9 @@ enum ls_rc ls_pg_variant_add(struct ls_tx *tx, const char *product, const char *
     enum ls_rc rc = check_name(weight, "weight", err);
     if (rc != LS_OK)
         return rc;
-    rc = ls_pg_run(tx, &q, NULL, NULL, err);
-    if (rc != LS_OK)
-        return explain(rc, product, weight, err);
+    rc = ls_pg_run(tx, &q, &changes, NULL, err);
+    if (rc != LS_OK || changes == 0)
+        return explain(rc == LS_OK ? LS_NOT_FOUND : rc, product, weight, err);
     return out ? ls_pg_variant_get(tx->cat, tx, product, weight, out, err) : LS_OK;
 }
 
@@ -217,8 +220,13 @@ enum ls_rc ls_pg_variant_set(struct ls_tx *tx, const struct ls_variant *variant,
     if (rc != LS_OK)
         return rc;
     rc = ls_pg_run(tx, &q, &changes, NULL, err);
-    if (rc == LS_OK && changes == 0)
-        return no_variant(variant->id, err);
+    if (rc == LS_OK && changes == 0) {
+        bool exists;
+        rc = ls_pg_product_exists(tx->cat, tx, variant->product, &exists, err);
+        if (rc == LS_OK && !exists)
+            return explain(LS_NOT_FOUND, variant->product, variant->weight, err);
+        return rc == LS_OK ? no_variant(variant->id, err) : rc;
+    }
     return rc == LS_OK ? LS_OK : explain(rc, variant->product, variant->weight, err);
 }
 

@@ -129,11 +129,12 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
     [LS_PG_IMAGE_ETAG] = {"read an image row", "SELECT etag FROM lockstep.lockstep_object WHERE key = $1", false},
     [LS_PG_IMAGE_INSERT] = {"insert an image row",
                             "INSERT INTO {image} ({columns image}) SELECT {values image} FROM (SELECT " NEW_IMAGE
-                            "$7::timestamptz AS created_at, $8::timestamptz AS updated_at{constants image 9}) p",
+                            "$7::timestamptz AS created_at, $8::timestamptz AS updated_at{constants image 9}) p "
+                            "WHERE {known p}",
                             false},
     [LS_PG_IMAGE_UPDATE] = {"change an image row",
                             "UPDATE {image} i SET {set image} FROM (SELECT " NEW_IMAGE
-                            "$7::timestamptz AS updated_at) p WHERE {is i image.file_name $8::text} "
+                            "$7::timestamptz AS updated_at) p WHERE {known p} AND {is i image.file_name $8::text} "
                             "AND {live i image} AND " ETAG_IS("$8", "$9"),
                             false},
     [LS_PG_IMAGE_DELETE] = {"delete an image row",
@@ -202,12 +203,13 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
     [LS_PG_VARIANT_INSERT] = {"insert a variant",
                               "INSERT INTO {variant} ({columns variant}) SELECT {values variant} FROM (SELECT "
                               "$1::text AS product_id, $2::text AS weight, true AS is_active, "
-                              "$3::timestamptz AS created_at, $3::timestamptz AS updated_at{constants variant 4}) p",
+                              "$3::timestamptz AS created_at, $3::timestamptz AS updated_at{constants variant 4}) p "
+                              "WHERE {known p}",
                               false},
     [LS_PG_VARIANT_UPDATE] = {"change a variant",
                               "UPDATE {variant} v SET {set variant} FROM (SELECT $1::text AS product_id, "
                               "$2::text AS weight, $3::bigint <> 0 AS is_active, $4::timestamptz AS updated_at) p "
-                              "WHERE {is v variant.id $5::text} AND {live v variant}",
+                              "WHERE {known p} AND {is v variant.id $5::text} AND {live v variant}",
                               false},
     [LS_PG_VARIANT_DELETE] = {"delete a variant",
                               "{delete variant v} WHERE {is v variant.id $1::text} AND {live v variant} AND NOT EXISTS "

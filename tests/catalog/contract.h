@@ -30,6 +30,7 @@ struct backend {
     /* Remove what it has outside of dir; may be NULL. */
     void (*drop)(const char *dir);
     bool utf8_keys; /* image rows have keys of valid UTF-8 only */
+    bool text_ids;  /* any text can be a variant's id */
 };
 
 struct fixture {

@@ -23,7 +23,10 @@ static void an_inserted_image_reads_back_as_it_was_written(void **state)
     assert_string_equal(image->product, "p1");
     assert_string_equal(image->weight, "w1");
     assert_string_equal(image->type, "other-images");
-    assert_string_equal(image->url, "http://store/images");
+    if (cat->lacks_url)
+        assert_null(image->url);
+    else
+        assert_string_equal(image->url, "http://store/images");
     assert_string_equal(image->variant_id, variant_id);
     assert_string_equal(image->variant_product, "p1");
     assert_string_equal(image->variant_weight_now, "w1");
@@ -125,7 +128,8 @@ static void a_missing_product_variant_or_row_is_named(void **state)
     assert_fails(cat->ops->images_write(tx, &no_row, 1, &err), LS_NOT_FOUND, &err, "gone");
     cat->ops->rollback(tx);
     tx = begin(cat);
-    assert_fails(cat->ops->images_write(tx, &bad_id, 1, &err), LS_INVALID, &err, "k4");
+    bool text_ids = ((struct fixture *)*state)->backend->text_ids;
+    assert_fails(cat->ops->images_write(tx, &bad_id, 1, &err), text_ids ? LS_NOT_FOUND : LS_INVALID, &err, "k4");
     cat->ops->rollback(tx);
     tx = begin(cat);
     assert_fails(cat->ops->images_write(tx, &no_key, 1, &err), LS_INVALID, &err, "key");

@@ -36,6 +36,17 @@ check_PROGRAMS += tests/catalog/test_mapping
 tests_catalog_test_mapping_SOURCES = tests/catalog/test_mapping.c
 tests_catalog_test_mapping_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_catalog_test_mapping_LDADD = $(TEST_LIBS)
+EXTRA_DIST += tests/lib/shops
+SHOP_CONTRACT = tests/catalog/test_shop_contract.c tests/catalog/contract_images.c tests/catalog/contract_pages.c \
+	tests/catalog/contract_products.c $(PG_FIXTURE)
+SHOP_CPPFLAGS = $(TEST_CPPFLAGS) -DSHOPS='"$(abs_top_srcdir)/tests/lib/shops"'
+check_PROGRAMS += tests/catalog/test_shop_contract_prisma tests/catalog/test_shop_contract_snake
+tests_catalog_test_shop_contract_prisma_SOURCES = $(SHOP_CONTRACT)
+tests_catalog_test_shop_contract_prisma_CPPFLAGS = $(SHOP_CPPFLAGS) -DSHOP_IS_PRISMA=1
+tests_catalog_test_shop_contract_prisma_LDADD = $(TEST_LIBS)
+tests_catalog_test_shop_contract_snake_SOURCES = $(SHOP_CONTRACT)
+tests_catalog_test_shop_contract_snake_CPPFLAGS = $(SHOP_CPPFLAGS) -DSHOP_IS_PRISMA=0
+tests_catalog_test_shop_contract_snake_LDADD = $(TEST_LIBS)
 check_PROGRAMS += tests/catalog/test_pg
 tests_catalog_test_pg_SOURCES = tests/catalog/test_pg.c $(PG_FIXTURE)
 tests_catalog_test_pg_CPPFLAGS = $(TEST_CPPFLAGS)

@@ -94,14 +94,16 @@ void pg_empty(void)
     pg_get(conn, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                  "WHERE datname = current_database() AND pid <> pg_backend_pid()");
     /* The schema stays, because making it is slow; its triggers do not run in this session. */
-    pg_get(conn, "SET session_replication_role = replica; DROP FUNCTION IF EXISTS refuse CASCADE; "
-                 "DO $$ DECLARE t regclass; BEGIN "
-                 "FOR t IN SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-                 "WHERE c.relkind = 'r' AND n.nspname IN ('public', 'lockstep') AND c.relname <> 'lockstep_meta' LOOP "
-                 "EXECUTE format('DELETE FROM %s', t); END LOOP; "
-                 "IF to_regclass('lockstep.lockstep_meta') IS NOT NULL THEN "
-                 "DELETE FROM lockstep.lockstep_meta WHERE name NOT IN ('schema_version', 'change_floor'); END IF; "
-                 "END $$");
+    pg_get(
+        conn,
+        "SET session_replication_role = replica; DROP FUNCTION IF EXISTS refuse CASCADE; "
+        "DO $$ DECLARE t regclass; BEGIN "
+        "FOR t IN SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE c.relkind = 'r' AND n.nspname IN ('public', 'lockstep') AND c.relname <> 'lockstep_meta' LOOP "
+        "EXECUTE format('DELETE FROM %s', t); END LOOP; "
+        "IF to_regclass('lockstep.lockstep_meta') IS NOT NULL THEN "
+        "DELETE FROM lockstep.lockstep_meta WHERE name NOT IN ('schema_version', 'change_floor', 'mapping'); END IF; "
+        "END $$");
     PQfinish(conn);
 }
 
