@@ -19,8 +19,10 @@ def pytest_configure(config):
     config.option.timeout = 150 * float(os.environ.get("LOCKSTEP_TEST_SLOW", "1")) * (100 if LONG else 1)
 
 
-# A directory and MinIO with SQLite, MinIO with PostgreSQL.
-PAIRS = ("file", "minio", "postgres")
+# A directory and MinIO with SQLite, MinIO with PostgreSQL. LOCKSTEP_TEST_PAIRS names others instead.
+PAIRS = tuple(os.environ.get("LOCKSTEP_TEST_PAIRS", "file minio postgres").split())
+# Where the tables are an application's (see harness/shops.py) these run as well; all of them would take too long.
+ATTACHED = ("test_main_job", "test_drift", "test_coherence", "test_kill", "test_no_false_alarm", "test_cli")
 
 
 def pytest_generate_tests(metafunc):
@@ -29,6 +31,8 @@ def pytest_generate_tests(metafunc):
         mark = metafunc.definition.get_closest_marker("pairs")
         # Without `lockstep` itself it is a MinIO that misbehaves, see e2e/faults.
         usual = PAIRS if "lockstep" in metafunc.fixturenames else PAIRS[1:]
+        if "lockstep" in metafunc.fixturenames and metafunc.module.__name__.split(".")[-1] in ATTACHED:
+            usual += () if "attached" in usual else ("attached",)
         metafunc.parametrize("pair", mark.args if mark else usual)
 
 
