@@ -137,10 +137,46 @@ static enum ls_rc set_constant(struct ls_map_table *table, const char *column, c
     return LS_OK;
 }
 
+/* They stand in statements as literals, so they are as plain as names, but for '-'. */
+static enum ls_rc set_word_part(char out[LS_MAP_NAME_MAX], const char *text, struct ls_err *err)
+{
+    size_t len = strlen(text);
+    for (size_t i = 0; i < len; i++)
+        if (!is_plain((unsigned char)text[i]) && text[i] != '-')
+            return ls_err_set(err, LS_INVALID, "'%s': a type has letters, digits, '_' and '-' only", text);
+    if (len == 0 || len >= LS_MAP_NAME_MAX || !ls_utf8_valid(text, len))
+        return ls_err_set(err, LS_INVALID, "'%s' is no type: 1 to %d bytes of UTF-8", text, LS_MAP_NAME_MAX - 1);
+    memcpy(out, text, len + 1);
+    return LS_OK;
+}
+
+static enum ls_rc set_word(struct ls_map_table *table, const char *folder, const char *value, struct ls_err *err)
+{
+    struct ls_map_word *word = &table->words[table->n_words];
+    if (table->n_words == LS_MAP_WORDS_MAX)
+        return ls_err_set(err, LS_INVALID, "there can be %d types at most", LS_MAP_WORDS_MAX);
+    enum ls_rc rc = set_word_part(word->folder, folder, err);
+    if (rc == LS_OK)
+        rc = set_word_part(word->value, value, err);
+    for (size_t i = 0; rc == LS_OK && i < table->n_words; i++)
+        if (strcmp(table->words[i].folder, word->folder) == 0 || strcmp(table->words[i].value, word->value) == 0)
+            rc = set_twice(err);
+    table->n_words += rc == LS_OK;
+    return rc;
+}
+
+void ls_map_folder_of(const char *value, char out[LS_MAP_NAME_MAX])
+{
+    size_t n = 0;
+    for (; value[n] && n + 1 < LS_MAP_NAME_MAX; n++)
+        out[n] = value[n] == '_' ? '-' : value[n] >= 'A' && value[n] <= 'Z' ? (char)(value[n] - 'A' + 'a') : value[n];
+    out[n] = '\0';
+}
+
 enum ls_rc ls_mapping_set(struct ls_mapping *mapping, enum ls_map_table_id table, const char *key, const char *value,
                           unsigned line, struct ls_err *err)
 {
-    static const char constant[] = "constant.";
+    static const char constant[] = "constant.", type[] = "type.";
     struct ls_map_table *to = &mapping->tables[table];
     if (strcmp(key, "table") == 0)
         return set_table(to, value, line, err);
@@ -148,6 +184,8 @@ enum ls_rc ls_mapping_set(struct ls_mapping *mapping, enum ls_map_table_id table
         return set_new_id(to, value, err);
     if (strncmp(key, constant, sizeof constant - 1) == 0)
         return set_constant(to, key + sizeof constant - 1, value, line, err);
+    if (table == LS_MAP_IMAGE && strncmp(key, type, sizeof type - 1) == 0)
+        return set_word(to, key + sizeof type - 1, value, err);
     for (int role = 0; role < LS_MAP_ROLES; role++) {
         const char *word = ls_map_role_word(table, role);
         if (!word || strcmp(word, key) != 0)
@@ -200,6 +238,10 @@ static enum ls_rc check_table(const struct ls_mapping *mapping, enum ls_map_tabl
             rc = ls_err_set(err, LS_INVALID, "%s%s[map.%s] wants '%s', the name of a column",
                             mapping->file ? mapping->file : "", mapping->file ? ": " : "", table_words[id],
                             ls_map_role_word(id, role));
+    }
+    if (rc == LS_OK && table->n_words && !table->columns[LS_MAP_IMAGE_TYPE].name[0]) {
+        rc = ls_err_set(err, LS_INVALID, "there is no image_type to hold it");
+        ls_map_blame(mapping, id, "type", table->line, err);
     }
     for (size_t i = 0; rc == LS_OK && i < table->n_constants; i++)
         rc = check_twice(mapping, id, "constant", table->constants[i].column, table->constants[i].line, seen, &n_seen,
@@ -291,6 +333,8 @@ static enum ls_rc write_table(const struct ls_map_table *table, enum ls_map_tabl
             rc = ls_buf_addf(out, "%s = %s\n", ls_map_role_word(id, role), table->columns[role].name);
     if (rc == LS_OK && table->new_id != LS_MAP_BY_DEFAULT)
         rc = ls_buf_addf(out, "new_id = %s\n", new_id_words[table->new_id]);
+    for (size_t i = 0; rc == LS_OK && i < table->n_words; i++)
+        rc = ls_buf_addf(out, "type.%s = %s\n", table->words[i].folder, table->words[i].value);
     for (size_t i = 0; rc == LS_OK && i < table->n_constants; i++)
         rc = ls_buf_addf(out, "constant.%s = \"%s\"\n", table->constants[i].column, table->constants[i].value);
     return rc;

@@ -19,6 +19,7 @@
 #define LS_MAP_NAME_MAX 64 /* PostgreSQL's names have up to 63 bytes */
 #define LS_MAP_TYPE_MAX 160
 #define LS_MAP_CONSTANTS_MAX 8
+#define LS_MAP_WORDS_MAX 16
 
 enum ls_map_table_id { LS_MAP_PRODUCT, LS_MAP_VARIANT, LS_MAP_IMAGE, LS_MAP_TABLES };
 
@@ -69,6 +70,11 @@ struct ls_map_constant {
     char type[LS_MAP_TYPE_MAX]; /* resolved */
 };
 
+/* A type folder and the word that the application's column has for it. */
+struct ls_map_word {
+    char folder[LS_MAP_NAME_MAX], value[LS_MAP_NAME_MAX];
+};
+
 struct ls_map_table {
     char schema[LS_MAP_NAME_MAX]; /* "": where the search path finds it; known once resolved */
     char name[LS_MAP_NAME_MAX];
@@ -77,6 +83,8 @@ struct ls_map_table {
     struct ls_map_column columns[LS_MAP_ROLES];
     struct ls_map_constant constants[LS_MAP_CONSTANTS_MAX];
     size_t n_constants;
+    struct ls_map_word words[LS_MAP_WORDS_MAX]; /* of image_type, where they differ */
+    size_t n_words;
 };
 
 struct ls_mapping {
@@ -94,8 +102,8 @@ enum ls_rc ls_mapping_copy(const struct ls_mapping *mapping, struct ls_mapping *
 void ls_mapping_dispose(struct ls_mapping *mapping);
 static inline void ls_mapping_auto(struct ls_mapping *mapping) { ls_mapping_dispose(mapping); }
 
-/* One line "key = value" of [map.TABLE]: table, new_id, a role, or constant.COLUMN. LS_NOT_FOUND: there is no such key;
- * LS_INVALID: the value is refused. The texts do not name file and line: the caller does. */
+/* One line "key = value" of [map.TABLE]: table, new_id, a role, constant.COLUMN, or type.FOLDER. LS_NOT_FOUND: there is
+ * no such key; LS_INVALID: the value is refused. The texts do not name file and line: the caller does. */
 enum ls_rc ls_mapping_set(struct ls_mapping *mapping, enum ls_map_table_id table, const char *key, const char *value,
                           unsigned line, struct ls_err *err) LS_MUST_CHECK;
 /* After the last line: is it whole, and no column used twice? */
@@ -111,6 +119,9 @@ const char *ls_map_role_word(enum ls_map_table_id table, enum ls_map_role role);
 bool ls_map_role_needed(enum ls_map_table_id table, enum ls_map_role role);
 /* The column of a product's folder name: `name`, or the id where that is not given. */
 const struct ls_map_column *ls_map_product_name(const struct ls_mapping *mapping);
+
+/* The folder that a word of an enum would have: lower case, '-' for '_'. */
+void ls_map_folder_of(const char *value, char out[LS_MAP_NAME_MAX]);
 
 /* Append a name in double quotes. */
 enum ls_rc ls_map_quote(struct ls_buf *out, const char *name) LS_MUST_CHECK;

@@ -165,10 +165,35 @@ static const struct ls_map_column *readable(const struct expansion *e, const cha
     return column;
 }
 
+/* What one word becomes, the other way round when it is written. */
+static enum ls_rc add_words(struct ls_buf *out, const struct ls_map_table *table, const char *value, bool write)
+{
+    enum ls_rc rc = ls_buf_addf(out, "CASE %s", value);
+    for (size_t i = 0; rc == LS_OK && i < table->n_words; i++) {
+        const struct ls_map_word *word = &table->words[i];
+        rc = ls_buf_addf(out, " WHEN '%s' THEN '%s'", write ? word->folder : word->value,
+                         write ? word->value : word->folder);
+    }
+    return rc == LS_OK ? ls_buf_addf(out, " ELSE %s END", value) : rc;
+}
+
+/* An image's type as its folder is called. */
+static enum ls_rc add_type(struct ls_buf *out, const struct ls_map_table *image, const char *alias)
+{
+    LS_AUTO(ls_free) char *value = ls_strf("%s.\"%s\"::text", alias, image->columns[LS_MAP_IMAGE_TYPE].name);
+    enum ls_rc rc = value ? ls_buf_adds(out, "(") : LS_NO_MEMORY;
+    if (rc == LS_OK)
+        rc = add_words(out, image, value, false);
+    return rc == LS_OK ? ls_buf_adds(out, ")" BY_BYTES) : rc;
+}
+
 static enum ls_rc expand_text(struct expansion *e)
 {
     const char *alias;
     const struct ls_map_column *column = readable(e, &alias);
+    const struct ls_map_table *image = &e->mapping->tables[LS_MAP_IMAGE];
+    if (column == &image->columns[LS_MAP_IMAGE_TYPE] && column->name[0] && image->n_words)
+        return add_type(e->out, image, alias);
     return column ? add_text(e->out, alias, column) : LS_CORRUPT;
 }
 
@@ -351,6 +376,12 @@ static enum ls_rc add_value(const struct ls_mapping *mapping, struct ls_buf *out
         word = ls_map_role_word(id, LS_MAP_NAME);
     if (role == LS_MAP_PRODUCT_ID && !names_are_ids(mapping))
         return add_product_id(mapping, out, "p.product_id");
+    if (role == LS_MAP_IMAGE_TYPE && table->n_words) {
+        enum ls_rc rc = ls_buf_adds(out, "(");
+        if (rc == LS_OK)
+            rc = add_words(out, table, "p.image_type", true);
+        return rc == LS_OK ? ls_buf_addf(out, ")::%s", column->type) : rc;
+    }
     if (column->kind == LS_MAP_TIME)
         return ls_buf_addf(out, "p.%s AT TIME ZONE 'UTC'", word);
     if (column->kind == LS_MAP_INT || column->kind == LS_MAP_UUID || column->kind == LS_MAP_ENUM)

@@ -233,6 +233,29 @@ static enum ls_rc choose_new_id(struct proposing *p, struct ls_pg_conn *conn, en
     return rc == LS_OK ? ls_mapping_set(p->mapping, id, "new_id", way, 0, err) : rc;
 }
 
+/* An enum's words cannot always be those of the folders. */
+static enum ls_rc choose_types(struct proposing *p, struct ls_pg_conn *conn, struct ls_err *err)
+{
+    const struct ls_map_table *image = &p->mapping->tables[LS_MAP_IMAGE];
+    LS_AUTO(ls_pg_result) PGresult *res = NULL;
+    LS_AUTO(ls_free)
+    char *labels = ls_strf("SELECT e.enumlabel FROM pg_catalog.pg_enum e JOIN pg_catalog.pg_attribute a ON "
+                           "a.atttypid = e.enumtypid WHERE a.attrelid = '\"%s\".\"%s\"'::regclass AND a.attname = '%s' "
+                           "ORDER BY e.enumsortorder",
+                           image->schema, image->name, image->columns[LS_MAP_IMAGE_TYPE].name);
+    enum ls_rc rc = labels ? ls_pg_script(conn, labels, "look at the types", &res, err) : ls_err_nomem(err);
+    for (int row = 0; rc == LS_OK && row < PQntuples(res); row++) {
+        char folder[LS_MAP_NAME_MAX];
+        LS_AUTO(ls_free) char *key = NULL;
+        ls_map_folder_of(PQgetvalue(res, row, 0), folder);
+        if (strcmp(folder, PQgetvalue(res, row, 0)) == 0)
+            continue;
+        key = ls_strf("type.%s", folder);
+        rc = key ? ls_mapping_set(p->mapping, LS_MAP_IMAGE, key, PQgetvalue(res, row, 0), 0, err) : ls_err_nomem(err);
+    }
+    return rc;
+}
+
 static enum ls_rc propose(struct proposing *p, struct ls_pg_conn *conn, struct ls_err *err)
 {
     enum ls_rc rc = choose(p, LS_MAP_IMAGE, best_table(p, LS_MAP_IMAGE, LS_MAP_FILE_NAME), err);
@@ -248,6 +271,8 @@ static enum ls_rc propose(struct proposing *p, struct ls_pg_conn *conn, struct l
         rc = choose_columns(p, id, err);
     if (rc == LS_OK)
         rc = choose_product_name(p, err);
+    if (rc == LS_OK)
+        rc = choose_types(p, conn, err);
     /* A product whose name is its id gets it from the folder. */
     for (int id = 0; rc == LS_OK && id < LS_MAP_TABLES; id++)
         if (id != LS_MAP_PRODUCT || p->mapping->tables[id].columns[LS_MAP_NAME].name[0])

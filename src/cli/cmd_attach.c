@@ -24,7 +24,7 @@ static int run(struct ls_cli *cli, int argc, char **argv)
     if (status || check)
         return status;
     if (ls_compose_create(config, &err) || ls_cli_attach_tie(config, &err))
-        return ls_cli_fail(&err);
+        return ls_cli_complain(&err), LS_EXIT_ERROR;
     printf(
         "attached: changes of the application are followed now; `lockstep import --from-catalog` records the objects "
         "of its rows\n");

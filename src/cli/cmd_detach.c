@@ -26,7 +26,7 @@ static int run(struct ls_cli *cli, int argc, char **argv)
     if (status)
         return status;
     if (ls_compose_detach(config, &err))
-        return ls_cli_fail(&err);
+        return ls_cli_complain(&err), LS_EXIT_ERROR;
     printf("detached: nothing of lockstep is left in the database; bucket and rows are as they were\n");
     return LS_EXIT_OK;
 }

@@ -212,6 +212,30 @@ static void an_applications_columns_are_cast_and_may_be_absent(void **state)
     expect(&m, "{constants image 9}", ", $9::text AS constant_1");
 }
 
+static void types_can_have_other_words_than_their_folders(void **state)
+{
+    (void)state;
+    struct ls_err err = LS_ERR_INIT;
+    LS_AUTO(ls_mapping) struct ls_mapping m;
+    char folder[LS_MAP_NAME_MAX];
+    fill(&m);
+    resolve(&m);
+    assert_int_equal(ls_mapping_set(&m, LS_MAP_IMAGE, "type.hero-card", "HERO_CARD", 1, &err), LS_OK);
+    assert_int_equal(ls_mapping_set(&m, LS_MAP_IMAGE, "type.hero-card", "HERO", 1, &err), LS_INVALID);
+    assert_int_equal(ls_mapping_set(&m, LS_MAP_IMAGE, "type.info-card", "HERO_CARD", 1, &err), LS_INVALID);
+    assert_int_equal(ls_mapping_set(&m, LS_MAP_IMAGE, "type.x", "a'b", 1, &err), LS_INVALID);
+    assert_int_equal(ls_mapping_set(&m, LS_MAP_IMAGE, "type.x'", "a", 1, &err), LS_INVALID);
+    assert_int_equal(ls_mapping_set(&m, LS_MAP_PRODUCT, "type.x", "a", 1, &err), LS_NOT_FOUND);
+    expect(&m, "{text i image.image_type}",
+           "(CASE i.\"type\"::text WHEN 'HERO_CARD' THEN 'hero-card' ELSE i.\"type\"::text END) COLLATE \"C\"");
+    expect(&m, "{set image}",
+           "\"variantId\" = p.variant_id, \"type\" = (CASE p.image_type WHEN 'hero-card' THEN 'HERO_CARD' "
+           "ELSE p.image_type END)::public.\"ImageType\", \"fileName\" = p.file_name, "
+           "\"updatedAt\" = p.updated_at AT TIME ZONE 'UTC'");
+    ls_map_folder_of("OTHER_IMAGES", folder);
+    assert_string_equal(folder, "other-images");
+}
+
 static void products_can_be_named_by_another_column_than_their_id(void **state)
 {
     (void)state;
@@ -255,6 +279,7 @@ int main(void)
         cmocka_unit_test(a_mapping_is_written_as_it_is_read),
         cmocka_unit_test(the_own_schema_needs_no_casts),
         cmocka_unit_test(an_applications_columns_are_cast_and_may_be_absent),
+        cmocka_unit_test(types_can_have_other_words_than_their_folders),
         cmocka_unit_test(products_can_be_named_by_another_column_than_their_id),
         cmocka_unit_test(a_mistake_in_a_template_is_an_error),
     };

@@ -250,6 +250,31 @@ def test_a_role_with_the_printed_rights_is_enough(folder, minio_backend, postgre
     lockstep.close()
 
 
+def test_an_enum_whose_words_are_no_folders_is_translated(folder, minio_backend, postgres):
+    lockstep = Lockstep(folder, minio_backend, database=postgres, shop="prisma")
+    make_shop(postgres, "prisma")
+    for word in ("hero-card", "info-card", "other-images"):
+        ask(lockstep, f"""alter type "ImageType" rename value '{word}' to '{word.upper().replace("-", "_")}'""")
+    attach(lockstep, "prisma")
+    assert "type.hero-card = HERO_CARD\n" in lockstep.config.read_text()
+    lockstep.put(KEY.format("a"), b"one")
+    lockstep.put("products/p1/500ml/other-images/b.jpg", b"two")
+    assert ask(lockstep, 'select "imageType"::text from "ProductImage" order by "fileName"') == [
+        ("HERO_CARD",),
+        ("OTHER_IMAGES",),
+    ]
+    in_step(lockstep, 2)
+    lockstep.close()
+
+
+def test_a_password_is_refused_in_the_url_and_shown_nowhere(lockstep_attached):
+    lockstep = lockstep_attached
+    lockstep.set_config("catalog", "url", "postgresql://shop:geheim@localhost/shop")
+    for command in (("attach",), ("attach", "--check"), ("detach", "--yes"), ("import", "--from-catalog")):
+        done = lockstep.run(*command, check=4)
+        assert "pgpass" in done.stderr and "geheim" not in done.stdout + done.stderr
+
+
 HOSTILE = (
     ("map.image", "table", "everything", "a view"),
     ("map.image", "table", "pg_catalog.pg_class", "does not hold an application's tables"),
