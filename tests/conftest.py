@@ -22,7 +22,7 @@ def pytest_configure(config):
 # A directory and MinIO with SQLite, MinIO with PostgreSQL. LOCKSTEP_TEST_PAIRS names others instead.
 PAIRS = tuple(os.environ.get("LOCKSTEP_TEST_PAIRS", "file minio postgres").split())
 # Where the tables are an application's (see harness/shops.py) these run as well; all of them would take too long.
-ATTACHED = ("test_main_job", "test_drift", "test_coherence", "test_kill", "test_no_false_alarm", "test_cli")
+ATTACHED = ("test_main_job", "test_drift", "test_coherence", "test_kill")
 
 
 def pytest_generate_tests(metafunc):
