@@ -222,6 +222,29 @@ static enum ls_rc check_indexes(const struct checking *c)
     return LS_OK;
 }
 
+/* Folders are listed by bytes; an index in the database's own order is no help. */
+static enum ls_rc check_order(const struct checking *c)
+{
+    const struct ls_map_table *product = &c->mapping->tables[LS_MAP_PRODUCT];
+    const struct ls_map_column *name = ls_map_product_name(c->mapping);
+    LS_AUTO(ls_pg_result) PGresult *res = NULL;
+    if (name->kind != LS_MAP_TEXT || !name->collation[0])
+        return LS_OK;
+    LS_AUTO(ls_free)
+    char *question = ls_strf("SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON "
+                             "a.attrelid = i.indrelid AND a.attnum = i.indkey[0] JOIN pg_catalog.pg_collation l ON "
+                             "l.oid = i.indcollation[0] WHERE i.indrelid = '{product}'::regclass AND a.attname = '%s' "
+                             "AND l.collname = 'C')",
+                             name->name);
+    enum ls_rc rc = question ? ask(c, question, &res) : ls_err_nomem(c->err);
+    if (rc != LS_OK || is_true(res, 0, 0))
+        return rc;
+    LS_AUTO(ls_free)
+    char *text = ls_strf("%s: with many thousands of products: CREATE INDEX ON \"%s\".\"%s\" (\"%s\" COLLATE \"C\");",
+                         product->name, product->schema, product->name, name->name);
+    return text ? add_advice(c, text) : ls_err_nomem(c->err);
+}
+
 /* ---- rights ---- */
 
 #define RIGHTS "SELECT, INSERT, UPDATE, DELETE, TRIGGER"
@@ -311,6 +334,8 @@ enum ls_rc ls_pg_attach_check(const struct ls_pg_opts *opts, struct ls_attach_re
         rc = check_not_null(&c, id);
     if (rc == LS_OK)
         rc = check_indexes(&c);
+    if (rc == LS_OK)
+        rc = check_order(&c);
     if (rc == LS_OK)
         rc = check_rights(&c);
     return rc == LS_OK ? check_installed(&c) : rc;
