@@ -58,7 +58,11 @@ static enum ls_rc value_of_file(struct ls_mount *mount, struct ls_node *node, co
     if (rc)
         return rc;
     const struct ls_image *row = &page.items[0];
-    const char *values[] = {row->key, row->record.known ? row->record.etag : NULL, row->url, row->variant_id};
+    LS_AUTO(ls_free) char *url = NULL;
+    if (mount->catalog->lacks_url) /* what it would be */
+        rc = ls_store_url(mount->store, row->key, &url, err);
+    const char *values[] = {row->key, row->record.known ? row->record.etag : NULL, url ? url : row->url,
+                            row->variant_id};
     const char *value = NULL;
     for (size_t i = 0; i < sizeof file_names / sizeof *file_names; i++)
         if (strcmp(name, file_names[i]) == 0)
@@ -66,7 +70,7 @@ static enum ls_rc value_of_file(struct ls_mount *mount, struct ls_node *node, co
     if (value)
         snprintf(out, VALUE_MAX, "%s", value);
     ls_image_page_dispose(&page);
-    return value ? LS_OK : LS_NOT_FOUND;
+    return rc || value ? rc : LS_NOT_FOUND;
 }
 
 /* Answer with bytes, or with their number when size is 0. */
