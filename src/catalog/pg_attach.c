@@ -36,6 +36,17 @@ void ls_attach_report_auto(struct ls_attach_report *report)
     ls_buf_dispose(&report->lacking);
 }
 
+/* Connect for questions about whole tables, which may be large. */
+static enum ls_rc connect_patient(const struct ls_pg_opts *opts, struct ls_catalog **out_cat, struct ls_err *err)
+{
+    enum ls_rc rc = ls_pg_connect(opts, out_cat, err);
+    if (rc != LS_OK)
+        return rc;
+    struct ls_pg_conn *conn = ls_pg_of(*out_cat)->writer;
+    conn->patient = true;
+    return ls_pg_script(conn, "SET statement_timeout = 0", "set the session up", NULL, err);
+}
+
 struct checking {
     struct ls_pg_conn *conn;
     const struct ls_mapping *mapping;
@@ -322,7 +333,7 @@ static enum ls_rc check_installed(const struct checking *c)
 enum ls_rc ls_pg_attach_check(const struct ls_pg_opts *opts, struct ls_attach_report *report, struct ls_err *err)
 {
     LS_AUTO(ls_catalog) struct ls_catalog *base = NULL;
-    enum ls_rc rc = ls_pg_connect(opts, &base, err);
+    enum ls_rc rc = connect_patient(opts, &base, err);
     if (rc != LS_OK)
         return rc;
     struct ls_pg *cat = ls_pg_of(base);
@@ -355,7 +366,7 @@ enum ls_rc ls_pg_repair(const struct ls_pg_opts *opts, uint64_t *out_changed, st
     LS_AUTO(ls_catalog) struct ls_catalog *base = NULL;
     LS_AUTO(ls_pg_result) PGresult *res = NULL;
     *out_changed = 0;
-    enum ls_rc rc = ls_pg_connect(opts, &base, err);
+    enum ls_rc rc = connect_patient(opts, &base, err);
     if (rc != LS_OK)
         return rc;
     struct ls_pg *cat = ls_pg_of(base);
@@ -410,7 +421,7 @@ enum ls_rc ls_pg_detach(const struct ls_pg_opts *opts, struct ls_err *err)
 {
     LS_AUTO(ls_catalog) struct ls_catalog *base = NULL;
     unsigned version;
-    enum ls_rc rc = ls_pg_connect(opts, &base, err);
+    enum ls_rc rc = connect_patient(opts, &base, err);
     if (rc != LS_OK)
         return rc;
     struct ls_pg *cat = ls_pg_of(base);

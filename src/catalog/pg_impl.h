@@ -31,6 +31,7 @@ struct ls_pg_conn {
     PGconn *pg;
     struct ls_pg *cat;
     struct ls_pg_conn *next; /* in the list of idle ones */
+    bool patient;            /* a statement may take as long as it likes */
     bool dead;               /* the connection is lost, or in a state that nobody knows */
     bool prepared[LS_PG_COUNT];
     struct {

@@ -381,10 +381,13 @@ enum ls_rc ls_pg_migrate(struct ls_pg_conn *conn, const char *const *steps, unsi
         rc = refuse_newer(conn, version, n, err);
     if (rc != LS_OK || version == n)
         return rc;
-    rc = ls_pg_script(conn, "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(" LS_PG_LOCK_SCHEMA ")", "make the schema",
-                      NULL, err);
+    rc = ls_pg_script(
+        conn, "BEGIN; SET LOCAL statement_timeout = 0; SELECT pg_catalog.pg_advisory_xact_lock(" LS_PG_LOCK_SCHEMA ")",
+        "make the schema", NULL, err);
+    conn->patient = true; /* an application may have millions of rows */
     if (rc == LS_OK)
         rc = run_steps(conn, steps, n, err);
+    conn->patient = false;
     if (rc == LS_OK)
         return ls_pg_script(conn, "COMMIT", "make the schema", NULL, err);
     if (ls_pg_script(conn, "ROLLBACK", "roll back", NULL, NULL) != LS_OK)

@@ -139,7 +139,7 @@ enum ls_rc ls_pg_script(struct ls_pg_conn *conn, const char *sql, const char *wh
                         struct ls_err *err)
 {
     LS_AUTO(ls_pg_result) PGresult *last = NULL;
-    int64_t deadline_ms = ls_monotonic_ms() + ANSWER_MS;
+    int64_t deadline_ms = conn->patient ? INT64_MAX : ls_monotonic_ms() + ANSWER_MS;
     enum ls_rc rc = LS_OK;
     if (conn->dead || !PQexitPipelineMode(conn->pg) || !PQsendQuery(conn->pg, sql)) {
         conn->dead = true;
