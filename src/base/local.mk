@@ -7,6 +7,7 @@ libls_base_la_SOURCES = \
 	src/base/failpoint.c src/base/failpoint.h \
 	src/base/file.c src/base/file.h \
 	src/base/hash.c src/base/hash.h \
+	src/base/histogram.c src/base/histogram.h \
 	src/base/json.c src/base/json.h \
 	src/base/log.c src/base/log.h \
 	src/base/workers.c src/base/workers.h

@@ -33,6 +33,7 @@ static int serve(const struct ls_config *config, const char *listen)
             .tokens_path = tokens,
             .engine = stack->engine,
             .cancel = &cancel,
+            .store_stats = stack->stats,
             .grace_ms = config->scan_grace_ms,
             .ranges = (unsigned)config->scan_ranges,
             .max_change_percent = config->scan_max_change_percent,

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #define CLAIM_WAIT_DEFAULT_MS 10000
@@ -181,6 +182,13 @@ void ls_engine_close(struct ls_engine *engine)
     engine_free(engine);
 }
 
+void ls_stats_count(struct ls_engine *engine, enum ls_op op, enum ls_rc rc, int64_t begun_ns)
+{
+    atomic_fetch_add_explicit(&engine->stats.op[op].by_rc[rc], 1, memory_order_relaxed);
+    ls_histogram_add(&engine->stats.op[op].took, (ls_now_ns() - begun_ns) / 1000);
+}
+
+const struct ls_engine_stats *ls_engine_stats(struct ls_engine *engine) { return &engine->stats; }
 struct ls_store *ls_engine_store(struct ls_engine *engine) { return engine->store; }
 struct ls_catalog *ls_engine_catalog(struct ls_engine *engine) { return engine->catalog; }
 const struct ls_layout *ls_engine_layout(struct ls_engine *engine) { return engine->layout; }

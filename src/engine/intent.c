@@ -356,6 +356,7 @@ enum ls_rc ls_run_end(struct ls_run *run, enum ls_rc rc, struct ls_err *err)
         struct ls_err local = LS_ERR_INIT;
         rc = settle_failed(run, rc, err ? err : &local);
     }
+    ls_stats_count(run->engine, run->intent.op, rc, run->intent.created_ns);
     ls_run_dispose(run);
     ls_engine_leave(run->engine);
     return rc;

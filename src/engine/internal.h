@@ -20,6 +20,7 @@
 #include "base/failpoint.h"
 #include "engine/pool.h"
 #include "lockstep/engine.h"
+#include "engine/stats.h"
 
 /* Fail points, as a result: LS_IO with the point's name. OP_STEP: of an operation; SETTLE_STEP: of settling one, in the
  * recovery or right after a failure; STEP: of the part after the commit point that both run. */
@@ -50,6 +51,7 @@ struct ls_engine {
     int64_t claim_wait_ms;
     const atomic_bool *cancel;
     struct ls_store_caps caps;
+    struct ls_engine_stats stats;
     char instance[LS_INTENT_ID_LEN];
 
     pthread_mutex_t lock;
@@ -109,6 +111,8 @@ struct ls_run {
 /* Count an operation in and out, so that close can wait. */
 void ls_engine_enter(struct ls_engine *engine);
 void ls_engine_leave(struct ls_engine *engine);
+/* Count what an operation came to. */
+void ls_stats_count(struct ls_engine *engine, enum ls_op op, enum ls_rc rc, int64_t begun_ns);
 /* LS_CANCELLED when the caller's flag is set. */
 enum ls_rc ls_engine_cancelled(struct ls_engine *engine, struct ls_err *err) LS_MUST_CHECK;
 /* Remember an intent for the next recovery; forget it. */

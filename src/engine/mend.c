@@ -277,8 +277,10 @@ enum ls_rc ls_engine_mend(struct ls_engine *engine, enum ls_mend mend, struct ls
             continue;
         }
         struct batch b = {.engine = engine, .mend = mend, .n = m};
+        int64_t begun_ns = ls_now_ns();
         ls_engine_enter(engine);
         rc = mend_batch(&b, items + done, err);
+        ls_stats_count(engine, mend == LS_MEND_ADOPT ? LS_OP_ADOPT : LS_OP_CATALOG, rc, begun_ns);
         ls_engine_leave(engine);
         free(b.heads);
         ls_pool_dispose(&b.pool);

@@ -87,7 +87,14 @@ static struct ls_scan *scan(struct ls_serve *serve, const struct ls_request *req
     struct ls_scan *found = NULL;
     if (!read_grace(serve, req, &opts.grace_ms, reply) || (product && !check_product(serve, product, reply)))
         return NULL;
-    if (ls_scan_run(serve->opts->engine, &opts, &found, &err)) {
+    int64_t begun_ns = ls_now_ns();
+    enum ls_rc rc = ls_scan_run(serve->opts->engine, &opts, &found, &err);
+    ls_metrics_scan(&serve->metrics,
+                    rc                                ? LS_SCAN_FAILED
+                    : ls_scan_totals(found)->complete ? LS_SCAN_COMPLETE
+                                                      : LS_SCAN_INCOMPLETE,
+                    (ls_now_ns() - begun_ns) / 1000);
+    if (rc) {
         ls_problem_err(reply, &err);
         return NULL;
     }

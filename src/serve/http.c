@@ -174,9 +174,14 @@ static bool admit(struct call *call, const char *method)
         ls_reply_header(&call->reply, "Connection", "close");
         return false;
     }
-    return ls_origin_check(&call->req, serve->opts->hosts, &call->reply) &&
-           ls_route_find(ls_routes, ls_routes_count, &call->req, &call->reply) &&
-           ls_auth_check(serve->auth, &call->req, peer_of(call), &call->reply);
+    if (!ls_origin_check(&call->req, serve->opts->hosts, &call->reply) ||
+        !ls_route_find(ls_routes, ls_routes_count, &call->req, &call->reply))
+        return false;
+    if (ls_auth_check(serve->auth, &call->req, peer_of(call), &call->reply))
+        return true;
+    if (!call->req.role && call->req.headers[LS_HEADER_AUTHORIZATION])
+        atomic_fetch_add(&serve->metrics.wrong_tokens, 1);
+    return false;
 }
 
 /* Is the announced body longer than we care to read only to drop it? */
@@ -313,6 +318,7 @@ static void on_completed(void *ctx, struct MHD_Connection *mhd, void **slot, enu
     *slot = NULL;
     set_deadline(http, mhd, REQUEST_MS);
     const struct ls_route *route = call->req.route;
+    ls_metrics_request(&http->serve->metrics, route, call->reply.status, (ls_monotonic_ms() - call->began_ms) * 1000);
     bool changes = route && !ls_request_is_safe(&call->req) && call->state == ANSWERED;
     ls_log_write(changes ? LS_LOG_INFO_LEVEL : LS_LOG_DEBUG_LEVEL, "serve", "request",
                  (const struct ls_log_field[]){{"method", ls_v_str(call->req.method)},

@@ -10,6 +10,7 @@
 
 #include "base/workers.h"
 #include "serve/auth.h"
+#include "serve/metrics.h"
 #include "serve/router.h"
 #include "serve/serve.h"
 
@@ -33,6 +34,7 @@ struct ls_serve {
     struct ls_http *http;
     struct ls_lane_state lanes[LS_LANE_COUNT]; /* none for LS_LANE_NOW */
     struct ls_readiness ready;
+    struct ls_metrics metrics;
     atomic_bool draining; /* no new requests */
 };
 
@@ -71,6 +73,7 @@ enum ls_rc ls_listen(const char *address, struct ls_listener *out_listener, stru
 void ls_api_health(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_ready(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_openapi(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_metrics(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_check_one(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_check_all(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_sync_one(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);

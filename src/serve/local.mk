@@ -9,6 +9,7 @@ libls_serve_la_SOURCES = \
 	src/serve/daemon.c src/serve/serve.h src/serve/internal.h \
 	src/serve/http.c \
 	src/serve/listen.c \
+	src/serve/metrics.c src/serve/metrics.h \
 	src/serve/origin.c src/serve/origin.h \
 	src/serve/problem.c src/serve/problem.h \
 	src/serve/reply.c src/serve/reply.h \

@@ -12,6 +12,7 @@
 #include "serve/router.h"
 
 #define TARGET_MAX ((size_t)8 * 1024)
+#define COUNT_MOST ((INT64_C(1) << 53) - 1) /* what every JSON parser keeps exactly */
 
 const char *ls_header_name(enum ls_header header)
 {
@@ -224,8 +225,8 @@ static const char *take_field(const struct ls_field *field, const json_t *value)
         *(bool *)field->out = json_is_true(value);
         return NULL;
     case LS_FIELD_COUNT:
-        if (!json_is_integer(value) || json_integer_value(value) < 0)
-            return "an integer of at least 0";
+        if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > COUNT_MOST)
+            return "an integer from 0 to 2^53-1";
         *(uint64_t *)field->out = (uint64_t)json_integer_value(value);
         return NULL;
     }

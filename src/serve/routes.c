@@ -8,9 +8,11 @@ const struct ls_route ls_routes[] = {
     {"GET", "/healthz", 0, LS_BODY_NONE, LS_LANE_NOW, "", ls_api_health},
     {"GET", "/readyz", 0, LS_BODY_NONE, LS_LANE_PROBE, "", ls_api_ready},
     {"GET", "/openapi.yaml", 0, LS_BODY_NONE, LS_LANE_NOW, "", ls_api_openapi},
+    {"GET", "/metrics", LS_ROLE_METRICS | READERS, LS_BODY_NONE, LS_LANE_SHORT, "", ls_api_metrics},
     {"GET", "/admin/products/sync/check-all", READERS, LS_BODY_NONE, LS_LANE_LONG, "grace", ls_api_check_all},
     {"POST", "/admin/products/sync/sync-all", LS_ROLE_ADMIN, LS_BODY_JSON, LS_LANE_MEND, "grace", ls_api_sync_all},
     {"GET", "/admin/products/:id/images/sync/check", READERS, LS_BODY_NONE, LS_LANE_SHORT, "grace", ls_api_check_one},
     {"POST", "/admin/products/:id/images/sync", LS_ROLE_ADMIN, LS_BODY_JSON, LS_LANE_MEND, "grace", ls_api_sync_one},
 };
 const size_t ls_routes_count = sizeof ls_routes / sizeof *ls_routes;
+_Static_assert(sizeof ls_routes / sizeof *ls_routes <= LS_METRICS_ROUTES_MAX, "each route has its counters");

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "lockstep/engine.h"
+#include "store/stats.h"
 
 struct ls_serve_opts {
     const char *listen;       /* "ADDRESS:PORT", "[ADDRESS]:PORT"; port 0: any free one */
@@ -20,6 +21,7 @@ struct ls_serve_opts {
 
     struct ls_engine *engine; /* borrowed */
     atomic_bool *cancel;      /* the engine's: set when a drain takes too long */
+    const struct ls_store_stats *store_stats;
 
     /* As in struct ls_scan_opts and struct ls_sync_opts. */
     int64_t grace_ms;

@@ -5,9 +5,8 @@
 #ifndef LOCKSTEP_STORE_BACKENDS_H
 #define LOCKSTEP_STORE_BACKENDS_H
 
-#include <stdatomic.h>
-
 #include "lockstep/store.h"
+#include "store/stats.h"
 
 struct ls_s3_opts {
     const char *endpoint; /* "http://127.0.0.1:9000"; path-style addressing */
@@ -38,24 +37,6 @@ enum ls_rc ls_store_file_open(const char *dir, const char *public_url, struct ls
 enum ls_rc ls_store_retry_open(struct ls_store *inner, int64_t deadline_ms, struct ls_store **out_store,
                                struct ls_err *err) LS_MUST_CHECK;
 
-struct ls_store_stats {
-    struct {
-        atomic_uint_fast64_t calls, items, errors, total_us;
-    } op[10]; /* by enum ls_store_op */
-    atomic_uint_fast64_t bytes_read, bytes_written;
-};
-enum ls_store_op {
-    LS_STORE_OP_PROBE,
-    LS_STORE_OP_CREATE,
-    LS_STORE_OP_HEAD,
-    LS_STORE_OP_GET,
-    LS_STORE_OP_PUT,
-    LS_STORE_OP_COPY,
-    LS_STORE_OP_REMOVE,
-    LS_STORE_OP_LIST,
-    LS_STORE_OP_ABORT,
-    LS_STORE_OP_URL
-};
 /* Count calls, items, errors, microseconds and bytes into *stats, which the caller keeps alive. */
 enum ls_rc ls_store_stats_open(struct ls_store *inner, struct ls_store_stats *stats, struct ls_store **out_store,
                                struct ls_err *err) LS_MUST_CHECK;

@@ -4,7 +4,7 @@ libls_store_la_SOURCES += src/store/backends.h include/lockstep/store.h src/stor
 	src/store/items.c src/store/items.h \
 	src/store/file.c src/store/file_attr.c src/store/file_list.c src/store/file_path.c src/store/file_store.h \
 	src/store/file_write.c
-libls_store_la_SOURCES += src/store/fault.c src/store/retry.c src/store/stats.c
+libls_store_la_SOURCES += src/store/fault.c src/store/retry.c src/store/stats.c src/store/stats.h
 libls_store_la_SOURCES += src/store/sigv4.c src/store/sigv4.h \
 	src/store/s3.c src/store/s3_bucket.c src/store/s3_call.c src/store/s3_copy.c src/store/s3_delete.c \
 	src/store/s3_error.c src/store/s3_internal.h src/store/s3_list.c src/store/s3_list_end.c \

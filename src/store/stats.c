@@ -14,6 +14,13 @@ struct stats_store {
     struct ls_store_stats *stats;
 };
 
+const char *ls_store_op_name(enum ls_store_op op)
+{
+    static const char *const names[LS_STORE_OP_COUNT] = {"probe", "create", "head", "get",   "put",
+                                                         "copy",  "remove", "list", "abort", "url"};
+    return names[op];
+}
+
 static struct stats_store *stats_store(struct ls_store *store) { return (struct stats_store *)store; }
 
 static struct ls_store *inner(struct ls_store *store) { return stats_store(store)->inner; }

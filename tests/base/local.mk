@@ -43,4 +43,8 @@ check_PROGRAMS += tests/base/test_json
 tests_base_test_json_SOURCES = tests/base/test_json.c
 tests_base_test_json_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_base_test_json_LDADD = libls_base.la $(JANSSON_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/base/test_histogram
+tests_base_test_histogram_SOURCES = tests/base/test_histogram.c
+tests_base_test_histogram_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_base_test_histogram_LDADD = libls_base.la $(CMOCKA_LIBS)
 endif

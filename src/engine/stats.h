@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the operations of this process came to: by kind and result, and how long they took. Any thread, no lock. */
+#ifndef LOCKSTEP_ENGINE_STATS_H
+#define LOCKSTEP_ENGINE_STATS_H
+
+#include "base/histogram.h"
+#include "lockstep/engine.h"
+
+struct ls_engine_stats {
+    struct {
+        atomic_uint_fast64_t by_rc[LS_RC_COUNT];
+        struct ls_histogram took; /* of all of them */
+    } op[LS_OP_CATALOG + 1];      /* by enum ls_op; a batch of rows that was mended is one */
+};
+
+/* Valid as long as the engine. */
+const struct ls_engine_stats *ls_engine_stats(struct ls_engine *engine);
+
+#endif

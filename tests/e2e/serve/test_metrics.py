@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""/metrics: what is counted, and that no name that somebody chose gets into it."""
+
+import re
+
+from harness.images import png, seed
+
+LINE = re.compile(r"^([a-z_]+)(?:\{([^}]*)\})? (-?[0-9.e+]+)$")
+
+
+def figures(server) -> dict[tuple[str, str], float]:
+    answer = server.get("/metrics", role="metrics")
+    assert answer.status == 200 and answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    found, typed = {}, {}
+    for line in answer.body.decode().splitlines():
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split()
+            assert name not in typed, f"{name} is declared twice"
+            typed[name] = kind
+        elif not line.startswith("# HELP "):
+            match = LINE.match(line)
+            assert match, f"no line of Prometheus's format: {line}"
+            name, labels, value = match.groups()
+            assert re.sub("_(bucket|sum|count)$", "", name) in typed or name in typed, line
+            assert (name, labels or "") not in found, f"given twice: {line}"
+            found[name, labels or ""] = float(value)
+    return found
+
+
+def test_scans_findings_operations_and_store_calls_are_counted(lockstep, server):
+    keys = seed(lockstep, ("secret-product", "500ml", 5))
+    lockstep.backend.put("products/secret-product/500ml/hero-card/orphan.png", png("orphan"))
+    lockstep.backend.delete(keys[0])
+    before = figures(server)
+    assert before["lockstep_scans_total", 'outcome="complete"'] == 0
+    assert server.get("/admin/products/sync/check-all?grace=0s").status == 200
+    after = figures(server)
+    assert after["lockstep_scans_total", 'outcome="complete"'] == 1
+    assert after["lockstep_scan_duration_seconds_count", ""] == 1
+    kinds = {"synced": 4, "orphaned": 1, "missing": 1, "stale": 0, "misplaced": 0}
+    for kind, n in kinds.items():
+        assert after["lockstep_findings", f'kind="{kind}"'] == n
+    assert after["lockstep_last_scan_images", ""] == 6
+    assert 0 <= after["lockstep_last_scan_age_seconds", ""] < 120
+    assert after["lockstep_store_calls_total", 'op="list"'] > before["lockstep_store_calls_total", 'op="list"']
+
+    server.post("/admin/products/sync/sync-all?grace=0s", {"removeOrphaned": True, "recreateMissing": True})
+    mended = figures(server)
+    assert mended["lockstep_operations_total", 'op="discard",outcome="ok"'] == 1
+    assert mended["lockstep_operations_total", 'op="catalog",outcome="ok"'] == 1
+    assert mended["lockstep_operation_duration_seconds_count", 'op="discard"'] == 1
+    assert mended["lockstep_journal_intents", ""] == 0
+    lockstep.assert_in_step()
+
+
+def test_requests_are_counted_by_route_and_not_by_path(lockstep, server):
+    seed(lockstep, ("secret-product", "500ml", 1))
+    route = 'method="GET",route="/admin/products/:id/images/sync/check"'
+    for _ in range(3):
+        assert server.get("/admin/products/secret-product/images/sync/check").status == 200
+    server.get("/admin/products/secret-nothing/images/sync/check").problem(404, "unknown-product")
+    server.get("/secret-path").problem(404, "no-such-path")
+    server.get("/admin/products/sync/check-all", role="", headers={"Authorization": "Bearer secret-token"})
+    found = figures(server)
+    assert found["lockstep_http_requests_total", f'{route},status="2xx"'] == 3
+    assert found["lockstep_http_requests_total", f'{route},status="4xx"'] == 1
+    assert found["lockstep_http_requests_total", 'method="",route="none",status="4xx"'] == 1
+    assert found["lockstep_http_wrong_tokens_total", ""] == 1
+    buckets = [
+        value for (name, labels), value in found.items() if name.endswith("duration_seconds_bucket") and route in labels
+    ]
+    assert buckets == sorted(buckets) and buckets[-1] == 4
+    assert "secret" not in server.get("/metrics").body.decode()
+    server.get("/metrics", role="webhook").problem(403, "role")
