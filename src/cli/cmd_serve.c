@@ -10,10 +10,10 @@
 #include "cli/tokens_file.h"
 #include "serve/serve.h"
 
-static void tell_address(void *ctx, const char *address)
+static void tell_url(void *ctx, const char *url)
 {
     (void)ctx;
-    printf("listening on http://%s\n", address);
+    printf("listening on %s\n", url);
     fflush(stdout);
 }
 
@@ -30,6 +30,8 @@ static int serve(const struct ls_config *config, const char *listen)
         const struct ls_serve_opts opts = {
             .listen = listen ? listen : config->serve_listen,
             .hosts = (const char *const *)config->serve_hosts,
+            .cert_path = config->serve_cert,
+            .key_path = config->serve_key,
             .tokens_path = tokens,
             .engine = stack->engine,
             .cancel = &cancel,
@@ -40,7 +42,7 @@ static int serve(const struct ls_config *config, const char *listen)
             .max_change_count = config->scan_max_change_count,
             .backup_path = config->catalog_backup,
             .drain_ms = config->serve_drain_ms,
-            .ready = tell_address,
+            .ready = tell_url,
         };
         rc = ls_serve_run(&opts, &err);
     }

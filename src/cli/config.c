@@ -65,6 +65,8 @@ static const struct key keys[] = {
     {"serve", "listen", KIND_TEXT, AT(serve_listen)},
     {"serve", "hosts", KIND_HOSTS, AT(serve_hosts)},
     {"serve", "tokens", KIND_PATH, AT(serve_tokens)},
+    {"serve", "cert", KIND_PATH, AT(serve_cert)},
+    {"serve", "key", KIND_PATH, AT(serve_key)},
     {"serve", "drain", KIND_DURATION, AT(serve_drain_ms)},
 };
 enum { KEY_COUNT = sizeof keys / sizeof *keys };
@@ -419,6 +421,8 @@ enum ls_rc ls_config_parse(const char *path, const char *text, struct ls_config 
     rc = ls_config_map_check(config, err);
     if (rc)
         return rc;
+    if (!config->serve_cert != !config->serve_key)
+        return ls_err_set(err, LS_INVALID, "%s: [serve] wants both cert and key, or none of them", path);
     rc = default_cache_dir(config, err);
     config->serve_tokens_set = config->serve_tokens != NULL;
     if (!rc && !config->serve_tokens)
@@ -487,6 +491,8 @@ void ls_config_free(struct ls_config *config)
                            config->layout_path,
                            config->catalog_backup,
                            config->mount_cache_dir,
+                           config->serve_cert,
+                           config->serve_key,
                            config->serve_listen,
                            config->serve_tokens};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)

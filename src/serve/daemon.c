@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -17,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "serve/internal.h"
+#include "serve/systemd.h"
 
 #define FILES_WANTED 4096 /* descriptors: connections, answers, the store's connections */
 #define RECOVER_EVERY_MS 10000
@@ -86,8 +88,9 @@ static enum ls_rc up(struct ls_serve *serve, struct ls_listener *listener, struc
 {
     enum ls_rc rc = ls_auth_open(serve->opts->tokens_path, &serve->auth, err);
     LS_AUTO(ls_fd) int fd = -1;
+    int passed = ls_systemd_socket();
     if (!rc)
-        rc = ls_listen(serve->opts->listen, listener, err);
+        rc = passed >= 0 ? ls_listen_passed(passed, listener, err) : ls_listen(serve->opts->listen, listener, err);
     if (rc)
         return rc;
     fd = listener->fd;
@@ -144,6 +147,7 @@ static void loop(struct ls_serve *serve)
         int got = await_signal(1000);
         if (got == SIGTERM || got == SIGINT)
             return;
+        ls_systemd_notify("WATCHDOG=1");
         ls_auth_reload(serve->auth, got == SIGHUP);
         ls_http_reap(serve->http);
         if (ls_monotonic_ms() < recover_ms)
@@ -159,6 +163,7 @@ static void drain(struct ls_serve *serve)
 {
     int64_t until_ms = ls_monotonic_ms() + serve->opts->drain_ms;
     atomic_store(&serve->draining, true);
+    ls_systemd_notify("STOPPING=1");
     ls_http_quiesce(serve->http);
     LS_LOG_INFO("serve", "draining", {"requests", ls_v_uint(ls_http_running(serve->http))});
     while (ls_http_running(serve->http)) {
@@ -182,8 +187,11 @@ enum ls_rc ls_serve_run(const struct ls_serve_opts *opts, struct ls_err *err)
     raise_file_limit();
     enum ls_rc rc = up(serve, &listener, err);
     if (!rc) {
-        LS_LOG_INFO("serve", "listening", {"on", ls_v_str(listener.address)});
-        opts->ready(opts->ctx, listener.address);
+        char url[sizeof listener.address + 16];
+        snprintf(url, sizeof url, "http%s://%s", opts->cert_path ? "s" : "", listener.address);
+        LS_LOG_INFO("serve", "listening", {"on", ls_v_str(url)});
+        opts->ready(opts->ctx, url);
+        ls_systemd_notify("READY=1");
         loop(serve);
         drain(serve);
     }

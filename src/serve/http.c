@@ -19,6 +19,7 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "serve/internal.h"
 #include "serve/origin.h"
@@ -27,8 +28,9 @@
 #define CONNECTIONS_MOST 1000
 #define HEADERS_MOST ((size_t)32 * 1024) /* of a connection's memory: request line and headers must fit */
 #define IDLE_S 30
-#define REQUEST_MS 20000                   /* for a whole request, or until the next one */
-#define REQUEST_CROWDED_MS 3000            /* the same when most connections are taken */
+#define REQUEST_MS 20000        /* for a whole request, or until the next one */
+#define REQUEST_CROWDED_MS 3000 /* the same when most connections are taken */
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define SEND_MS 600000                     /* for a whole answer */
 #define DISCARD_MOST ((size_t)1024 * 1024) /* of a refused body, so that its sender reads the refusal */
 
@@ -41,7 +43,8 @@ struct connection {
 struct ls_http {
     struct ls_serve *serve;
     struct MHD_Daemon *daemon;
-    pthread_mutex_t lock; /* the list below */
+    struct ls_buf cert, key; /* PEM; empty without TLS */
+    pthread_mutex_t lock;    /* the list below */
     struct connection *connections;
     size_t n_connections;
     atomic_uint running;
@@ -345,6 +348,32 @@ static size_t keep_escapes(void *ctx, struct MHD_Connection *mhd, char *text)
     return strlen(text);
 }
 
+static enum ls_rc read_pem(const char *path, struct ls_buf *out, struct ls_err *err)
+{
+    enum ls_rc rc = path ? ls_read_file(path, out, err) : LS_OK;
+    return rc ? ls_err_prefix(err, "serve: TLS: ") : LS_OK;
+}
+
+static struct MHD_Daemon *start_daemon(struct ls_http *http, int listener)
+{
+    const struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, http->cert.data},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, http->key.data},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
+    if (http->cert.len)
+        flags |= MHD_USE_TLS;
+    return MHD_start_daemon(flags, 0, NULL, NULL, on_access, http, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listener,
+                            MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes,
+                            NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_NOTIFY_CONNECTION,
+                            on_connection, http, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MOST,
+                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                            HEADERS_MOST, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY,
+                            http->cert.len ? tls : tls + 3, MHD_OPTION_END);
+}
+
 enum ls_rc ls_http_start(struct ls_serve *serve, int listener, struct ls_http **out_http, struct ls_err *err)
 {
     struct ls_http *http = calloc(1, sizeof *http);
@@ -354,17 +383,18 @@ enum ls_rc ls_http_start(struct ls_serve *serve, int listener, struct ls_http **
     }
     http->serve = serve;
     pthread_mutex_init(&http->lock, NULL);
-    http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, on_access, http,
-        MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listener, MHD_OPTION_URI_LOG_CALLBACK, on_target, http,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MOST,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADERS_MOST,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
-    if (!http->daemon) {
+    ls_buf_init(&http->cert, LS_BUF_BODY);
+    ls_buf_init(&http->key, LS_BUF_BODY);
+    enum ls_rc rc = read_pem(serve->opts->cert_path, &http->cert, err);
+    if (!rc)
+        rc = read_pem(serve->opts->key_path, &http->key, err);
+    if (!rc && !(http->daemon = start_daemon(http, listener)))
+        rc = ls_err_set(err, LS_IO, "serve: the HTTP library does not start: %s",
+                        http->cert.len ? "do certificate and key belong together?" : "are there descriptors left?");
+    if (rc) {
         close(listener);
         ls_http_stop(http);
-        return ls_err_set(err, LS_IO, "serve: the HTTP library does not start (are there descriptors left?)");
+        return rc;
     }
     *out_http = http;
     return LS_OK;
@@ -385,6 +415,9 @@ void ls_http_stop(struct ls_http *http)
         return;
     if (http->daemon)
         MHD_stop_daemon(http->daemon);
+    explicit_bzero(http->key.data, http->key.len);
+    ls_buf_dispose(&http->key);
+    ls_buf_dispose(&http->cert);
     pthread_mutex_destroy(&http->lock);
     free(http);
 }

@@ -67,6 +67,8 @@ struct ls_listener {
 
 /* LS_INVALID: no address; LS_BUSY: somebody listens there already. */
 enum ls_rc ls_listen(const char *address, struct ls_listener *out_listener, struct ls_err *err) LS_MUST_CHECK;
+/* Take a socket that listens already; it is closed when this fails. */
+enum ls_rc ls_listen_passed(int fd, struct ls_listener *out_listener, struct ls_err *err) LS_MUST_CHECK;
 
 /* ---- the handlers ---- */
 

@@ -69,6 +69,23 @@ static int open_socket(const struct addrinfo *info)
     return ls_fd_steal(&fd);
 }
 
+enum ls_rc ls_listen_passed(int fd, struct ls_listener *out_listener, struct ls_err *err)
+{
+    int listening = 0;
+    socklen_t len = sizeof listening;
+    struct ls_listener listener = {.fd = fd};
+    enum ls_rc rc = LS_OK;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) != 0 || !listening)
+        rc = ls_err_set(err, LS_INVALID, "serve: what was passed as descriptor %d is no listening socket", fd);
+    if (!rc)
+        rc = describe(&listener, err);
+    if (rc)
+        close(fd);
+    else
+        *out_listener = listener;
+    return rc;
+}
+
 enum ls_rc ls_listen(const char *address, struct ls_listener *out_listener, struct ls_err *err)
 {
     char host[256], port[8];

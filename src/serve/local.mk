@@ -16,6 +16,7 @@ libls_serve_la_SOURCES = \
 	src/serve/request.c src/serve/request.h \
 	src/serve/router.c src/serve/router.h \
 	src/serve/routes.c \
+	src/serve/systemd.c src/serve/systemd.h \
 	src/serve/tokens.c src/serve/tokens.h
 
 # The compiler does not see what the assembler takes in.

@@ -15,9 +15,10 @@
 #include "store/stats.h"
 
 struct ls_serve_opts {
-    const char *listen;       /* "ADDRESS:PORT", "[ADDRESS]:PORT"; port 0: any free one */
-    const char *const *hosts; /* names that Host may bear besides, NULL-terminated; or NULL */
-    const char *tokens_path;  /* see tokens.h; need not exist when listening on a loopback address */
+    const char *listen;               /* "ADDRESS:PORT", "[ADDRESS]:PORT"; port 0: any free one */
+    const char *const *hosts;         /* names that Host may bear besides, NULL-terminated; or NULL */
+    const char *cert_path, *key_path; /* PEM, for HTTPS; both or neither (NULL) */
+    const char *tokens_path;          /* see tokens.h; need not exist when listening on a loopback address */
 
     struct ls_engine *engine; /* borrowed */
     atomic_bool *cancel;      /* the engine's: set when a drain takes too long */
@@ -31,8 +32,8 @@ struct ls_serve_opts {
     const char *backup_path;
 
     int64_t drain_ms; /* SIGTERM: how long running requests may take before they are cancelled */
-    /* Called once requests are answered; address as for a URL ("127.0.0.1:8420", "[::1]:8420"). */
-    void (*ready)(void *ctx, const char *address);
+    /* Called once requests are answered; url as in "http://127.0.0.1:8420", "https://[::1]:8420". */
+    void (*ready)(void *ctx, const char *url);
     void *ctx;
 };
 

@@ -49,7 +49,7 @@ class Server:
 
     @property
     def address(self) -> str:
-        found = re.search(r"^listening on http://(\S+)$", self.log.read_text(), re.M)
+        found = re.search(r"^listening on https?://(\S+)$", self.log.read_text(), re.M)
         return found.group(1) if found else ""
 
     def connect(self, timeout: float = 30) -> http.client.HTTPConnection:
