@@ -67,6 +67,7 @@ static const struct key keys[] = {
     {"serve", "tokens", KIND_PATH, AT(serve_tokens)},
     {"serve", "cert", KIND_PATH, AT(serve_cert)},
     {"serve", "key", KIND_PATH, AT(serve_key)},
+    {"serve", "max_upload", KIND_SIZE, AT(serve_max_upload_bytes)},
     {"serve", "drain", KIND_DURATION, AT(serve_drain_ms)},
 };
 enum { KEY_COUNT = sizeof keys / sizeof *keys };
@@ -374,6 +375,7 @@ static enum ls_rc set_defaults(struct ls_config *config, struct ls_err *err)
     config->scan_max_change_percent = 20;
     config->scan_trash_ms = INT64_C(7) * 86400 * 1000;
     config->serve_drain_ms = 30000;
+    config->serve_max_upload_bytes = UINT64_C(32) << 20;
     enum ls_rc rc = set_text(&config->store_region, "us-east-1", err);
     if (!rc)
         rc = set_text(&config->layout_path, "products/{product}/{weight}/{type}/{file}", err);

@@ -62,6 +62,7 @@ struct ls_config {
     char *serve_tokens;                         /* the file of tokens */
     bool serve_tokens_set;                      /* the config names it */
     int64_t serve_drain_ms;
+    uint64_t serve_max_upload_bytes;
     char *serve_cert, *serve_key; /* both, or NULL */
 };
 

@@ -11,6 +11,7 @@
  * a connection besides libmicrohttpd's idle timeout is a deadline of its own: who sends a byte now and then does not
  * stay.
  */
+#include <inttypes.h>
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@
 #define REQUEST_MS 20000        /* for a whole request, or until the next one */
 #define REQUEST_CROWDED_MS 3000 /* the same when most connections are taken */
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+#define UPLOAD_MS 600000                   /* for a request that is a file */
 #define SEND_MS 600000                     /* for a whole answer */
 #define DISCARD_MOST ((size_t)1024 * 1024) /* of a refused body, so that its sender reads the refusal */
 
@@ -187,11 +189,17 @@ static bool admit(struct call *call, const char *method)
     return false;
 }
 
-/* Is the announced body longer than we care to read only to drop it? */
-static bool body_is_huge(const struct call *call)
+/* How long a body may be. */
+static uint64_t body_max(const struct call *call)
+{
+    const struct ls_route *route = call->req.route;
+    return route && route->body == LS_BODY_FILE ? call->http->serve->opts->max_upload_bytes : LS_REQUEST_BODY_MAX;
+}
+
+static uint64_t announced(const struct call *call)
 {
     const char *length = call->req.headers[LS_HEADER_CONTENT_LENGTH];
-    return length && strtoull(length, NULL, 10) > DISCARD_MOST;
+    return length ? strtoull(length, NULL, 10) : 0;
 }
 
 /* ---- the answer ---- */
@@ -223,7 +231,7 @@ static enum MHD_Result send_reply(struct call *call)
     struct MHD_Response *response = make_response(reply);
     if (!response)
         return MHD_NO;
-    bool ok = MHD_add_response_header(response, "Content-Type", reply->type) == MHD_YES;
+    bool ok = !reply->type || MHD_add_response_header(response, "Content-Type", reply->type) == MHD_YES;
     for (size_t i = 0; i < sizeof always / sizeof *always; i++)
         ok = MHD_add_response_header(response, always[i][0], always[i][1]) == MHD_YES && ok;
     for (size_t i = 0; i < reply->n_headers; i++)
@@ -256,12 +264,25 @@ static void work(void *job)
     ls_lane_done(serve, lane);
 }
 
+/* Could the body be kept? False: the reply says why not. */
+static bool check_file(struct call *call)
+{
+    struct ls_err err = LS_ERR_INIT;
+    if (call->req.body_too_long)
+        ls_problem(&call->reply, 413, "too-long", "the body is longer than %" PRIu64 " bytes", body_max(call));
+    else if (call->req.body_errno && ls_err_errno(&err, call->req.body_errno, "serve: cannot keep the body"))
+        ls_problem_err(&call->reply, &err);
+    return !call->reply.status;
+}
+
 /* The request is whole. */
 static enum MHD_Result start_work(struct call *call)
 {
     const struct ls_route *route = call->req.route;
     set_deadline(call->http, call->mhd, 0);
     if (route->body == LS_BODY_JSON && !ls_request_parse_json(&call->req, &call->reply))
+        return send_reply(call);
+    if (route->body == LS_BODY_FILE && !check_file(call))
         return send_reply(call);
     if (route->lane == LS_LANE_NOW) {
         run_handler(call);
@@ -277,10 +298,37 @@ static enum MHD_Result start_work(struct call *call)
     return MHD_YES;
 }
 
+/* The headers are in. A refused body is read all the same when it is short, so that its sender reads the refusal. */
+static enum MHD_Result on_headers(struct call *call, const char *method)
+{
+    struct ls_err err = LS_ERR_INIT;
+    call->state = BODY;
+    if (admit(call, method)) {
+        if (announced(call) > body_max(call)) {
+            ls_problem(&call->reply, 413, "too-long", "the body is longer than %" PRIu64 " bytes", body_max(call));
+        } else if (call->req.route->body == LS_BODY_FILE) {
+            set_deadline(call->http, call->mhd, UPLOAD_MS);
+            if (ls_request_want_file(&call->req, &err))
+                ls_problem_err(&call->reply, &err);
+        }
+    }
+    return call->reply.status && announced(call) > DISCARD_MOST ? send_reply(call) : MHD_YES;
+}
+
+static enum MHD_Result on_body(struct call *call, const char *data, size_t len)
+{
+    if (!call->reply.status)
+        ls_request_add_body(&call->req, data, len, body_max(call));
+    if (call->reply.status || call->req.body_too_long)
+        call->discarded += len;
+    return call->discarded > DISCARD_MOST ? MHD_NO : MHD_YES;
+}
+
 static enum MHD_Result on_access(void *ctx, struct MHD_Connection *mhd, const char *url, const char *method,
                                  const char *version, const char *data, size_t *data_len, void **slot)
 {
     struct call *call = *slot;
+    size_t len;
     (void)ctx;
     (void)url;
     (void)version;
@@ -288,22 +336,13 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *mhd, const ch
         return MHD_NO;
     switch (call->state) {
     case FRESH:
-        call->state = BODY;
-        if (!admit(call, method) && body_is_huge(call))
-            return send_reply(call);
-        if (!call->reply.status && body_is_huge(call)) {
-            ls_problem(&call->reply, 413, "too-long", "the body is too long");
-            return send_reply(call);
-        }
-        return MHD_YES;
+        return on_headers(call, method);
     case BODY:
         if (*data_len == 0)
             return call->reply.status ? send_reply(call) : start_work(call);
-        if (!call->reply.status)
-            ls_request_add_body(&call->req, data, *data_len);
-        call->discarded += *data_len;
+        len = *data_len;
         *data_len = 0;
-        return call->discarded > DISCARD_MOST ? MHD_NO : MHD_YES;
+        return on_body(call, data, len);
     case WORKING:
         return send_reply(call);
     case ANSWERED:

@@ -70,12 +70,28 @@ enum ls_rc ls_listen(const char *address, struct ls_listener *out_listener, stru
 /* Take a socket that listens already; it is closed when this fails. */
 enum ls_rc ls_listen_passed(int fd, struct ls_listener *out_listener, struct ls_err *err) LS_MUST_CHECK;
 
+/* ---- what handlers share ---- */
+
+/* The key that :id, :weight, :type and :file of the path name. False: the reply says why not. */
+bool ls_api_key(struct ls_serve *serve, const struct ls_request *req, char out[LS_KEY_MAX], struct ls_reply *reply);
+/* Does the catalog know this product? False: the reply says so, or why it cannot be told. */
+bool ls_api_product(struct ls_serve *serve, const char *product, struct ls_reply *reply);
+
 /* ---- the handlers ---- */
 
 void ls_api_health(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_ready(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_openapi(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_metrics(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_products(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_variants(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_variant_create(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_variant_change(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_variant_delete(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_images(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_image_get(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_image_put(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_image_delete(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_check_one(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_check_all(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_sync_one(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);

@@ -3,9 +3,12 @@ noinst_LTLIBRARIES += libls_serve.la
 libls_serve_la_CPPFLAGS = $(AM_CPPFLAGS) $(MICROHTTPD_CFLAGS) -DLS_ASSETS='"$(top_srcdir)/src/serve"'
 libls_serve_la_SOURCES = \
 	src/serve/api_health.c \
+	src/serve/api_images.c \
 	src/serve/api_sync.c \
+	src/serve/api_variants.c \
 	src/serve/assets.c src/serve/assets.h \
 	src/serve/auth.c src/serve/auth.h \
+	src/serve/conditions.c src/serve/conditions.h \
 	src/serve/daemon.c src/serve/serve.h src/serve/internal.h \
 	src/serve/http.c \
 	src/serve/listen.c \
@@ -16,6 +19,7 @@ libls_serve_la_SOURCES = \
 	src/serve/request.c src/serve/request.h \
 	src/serve/router.c src/serve/router.h \
 	src/serve/routes.c \
+	src/serve/sniff.c src/serve/sniff.h \
 	src/serve/systemd.c src/serve/systemd.h \
 	src/serve/tokens.c src/serve/tokens.h
 

@@ -21,6 +21,7 @@ static const char *title_of(unsigned status)
                   {412, "Precondition Failed"},
                   {413, "Content Too Large"},
                   {415, "Unsupported Media Type"},
+                  {416, "Range Not Satisfiable"},
                   {421, "Misdirected Request"},
                   {423, "Locked"},
                   {429, "Too Many Requests"},

@@ -3,11 +3,16 @@
 #include "serve/request.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/auto.h"
+#include "base/file.h"
 #include "serve/problem.h"
 #include "serve/router.h"
 
@@ -24,6 +29,10 @@ const char *ls_header_name(enum ls_header header)
         [LS_HEADER_CONTENT_TYPE] = "Content-Type",
         [LS_HEADER_CONTENT_ENCODING] = "Content-Encoding",
         [LS_HEADER_CONTENT_LENGTH] = "Content-Length",
+        [LS_HEADER_RANGE] = "Range",
+        [LS_HEADER_IF_RANGE] = "If-Range",
+        [LS_HEADER_IF_MATCH] = "If-Match",
+        [LS_HEADER_IF_NONE_MATCH] = "If-None-Match",
     };
     return names[header];
 }
@@ -82,7 +91,7 @@ static enum ls_rc split_query(struct ls_request *req, const char *query, struct 
 
 enum ls_rc ls_request_init(struct ls_request *req, const char *method, const char *target, struct ls_err *err)
 {
-    *req = (struct ls_request){.method = strdup(method)};
+    *req = (struct ls_request){.method = strdup(method), .body_fd = -1};
     ls_buf_init(&req->body, LS_REQUEST_BODY_MAX);
     if (!req->method)
         return ls_err_nomem(err);
@@ -107,9 +116,11 @@ void ls_request_dispose(struct ls_request *req)
         free(req->headers[i]);
     }
     ls_buf_dispose(&req->body);
+    if (req->body_fd >= 0)
+        close(req->body_fd);
     json_decref(req->json);
     free(req->method);
-    *req = (struct ls_request){0};
+    *req = (struct ls_request){.body_fd = -1};
 }
 
 enum ls_rc ls_request_set_header(struct ls_request *req, enum ls_header header, const char *value)
@@ -145,14 +156,56 @@ const char *ls_request_query(const struct ls_request *req, const char *name)
     return NULL;
 }
 
+bool ls_request_query_number(const struct ls_request *req, const char *name, uint64_t most, uint64_t *out_n,
+                             struct ls_reply *reply)
+{
+    const char *text = ls_request_query(req, name);
+    char *end = NULL;
+    if (!text)
+        return true;
+    errno = 0;
+    uint64_t n = strtoull(text, &end, 10);
+    if (*text >= '0' && *text <= '9' && !*end && !errno && n <= most) {
+        *out_n = n;
+        return true;
+    }
+    ls_problem(reply, 400, "wrong-type", "query: %s must be a number from 0 to %" PRIu64, name, most);
+    return false;
+}
+
 /* ---- the body ---- */
 
-void ls_request_add_body(struct ls_request *req, const void *data, size_t len)
+enum ls_rc ls_request_want_file(struct ls_request *req, struct ls_err *err)
 {
-    if (req->body_too_long || ls_buf_add(&req->body, data, len) == LS_OK)
+    const char *dir = secure_getenv("TMPDIR");
+    req->body_fd = open(dir && *dir ? dir : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (req->body_fd < 0)
+        return ls_err_errno(err, errno, "serve: cannot make a file for the body (set TMPDIR)");
+    return LS_OK;
+}
+
+static void add_to_file(struct ls_request *req, const void *data, size_t len)
+{
+    if (req->body_errno)
         return;
-    req->body_too_long = true;
-    ls_buf_dispose(&req->body);
+    if (ls_pwrite_all(req->body_fd, data, len, req->body_size_bytes) == 0)
+        req->body_size_bytes += len;
+    else
+        req->body_errno = errno;
+}
+
+void ls_request_add_body(struct ls_request *req, const void *data, size_t len, uint64_t max)
+{
+    bool to_file = req->body_fd >= 0;
+    uint64_t have = to_file ? req->body_size_bytes : req->body.len;
+    if (req->body_too_long)
+        return;
+    if (len > max - have || (!to_file && ls_buf_add(&req->body, data, len))) {
+        req->body_too_long = true;
+        ls_buf_dispose(&req->body);
+    } else if (to_file) {
+        add_to_file(req, data, len);
+    }
 }
 
 /* How deep brackets nest, before a recursive parser sees them. */
@@ -223,6 +276,11 @@ static const char *take_field(const struct ls_field *field, const json_t *value)
         if (!json_is_boolean(value))
             return "true or false";
         *(bool *)field->out = json_is_true(value);
+        return NULL;
+    case LS_FIELD_TEXT:
+        if (!json_is_string(value))
+            return "a string";
+        *(const char **)field->out = json_string_value(value);
         return NULL;
     case LS_FIELD_COUNT:
         if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > COUNT_MOST)

@@ -29,6 +29,10 @@ enum ls_header {
     LS_HEADER_CONTENT_TYPE,
     LS_HEADER_CONTENT_ENCODING,
     LS_HEADER_CONTENT_LENGTH,
+    LS_HEADER_RANGE,
+    LS_HEADER_IF_RANGE,
+    LS_HEADER_IF_MATCH,
+    LS_HEADER_IF_NONE_MATCH,
     LS_HEADER_COUNT
 };
 /* The name as HTTP writes it. */
@@ -50,7 +54,10 @@ struct ls_request {
     enum ls_role role;
     struct ls_buf body;
     bool body_too_long;
-    json_t *json; /* the body, once it was parsed */
+    int body_fd;              /* of a route that takes files: an unlinked file instead of `body`; -1 = none */
+    uint64_t body_size_bytes; /* of that file */
+    int body_errno;           /* why it could not be kept, or 0 */
+    json_t *json;             /* the body, once it was parsed */
 };
 
 /* Take a request's method and target ("/path?query") apart. LS_INVALID says what is wrong with it. */
@@ -65,17 +72,23 @@ bool ls_request_is_safe(const struct ls_request *req);
 const char *ls_request_param(const struct ls_request *req, const char *name);
 /* A query parameter, or NULL. */
 const char *ls_request_query(const struct ls_request *req, const char *name);
+/* A query parameter that is a number up to `most`; *out_n is left alone without it. False: the reply says what is
+ * wrong. */
+bool ls_request_query_number(const struct ls_request *req, const char *name, uint64_t most, uint64_t *out_n,
+                             struct ls_reply *reply);
 
-/* Add to the body; past the maximum it is forgotten and body_too_long is set. */
-void ls_request_add_body(struct ls_request *req, const void *data, size_t len);
+/* Let the body go to a file. LS_NO_SPACE and the like when there is none to be had. */
+enum ls_rc ls_request_want_file(struct ls_request *req, struct ls_err *err) LS_MUST_CHECK;
+/* Add to the body; past max it is forgotten and body_too_long is set. */
+void ls_request_add_body(struct ls_request *req, const void *data, size_t len, uint64_t max);
 /* Parse the body as a JSON object; false when the reply says what is wrong with it. */
 bool ls_request_parse_json(struct ls_request *req, struct ls_reply *reply);
 
-enum ls_field_kind { LS_FIELD_BOOL, LS_FIELD_COUNT };
+enum ls_field_kind { LS_FIELD_BOOL, LS_FIELD_COUNT, LS_FIELD_TEXT };
 struct ls_field {
     const char *name;
     enum ls_field_kind kind;
-    void *out; /* bool or uint64_t; left alone when the body lacks the field */
+    void *out; /* bool, uint64_t or const char * (it lives with the request); left alone without the field */
 };
 /* Read the body's members; any other member is an error. False when the reply says what is wrong. */
 bool ls_request_fields(const struct ls_request *req, const struct ls_field *fields, size_t n, struct ls_reply *reply);

@@ -3,6 +3,9 @@
 #include "serve/internal.h"
 
 #define READERS (LS_ROLE_READ | LS_ROLE_ADMIN)
+#define ADMINS LS_ROLE_ADMIN
+#define VARIANTS "/admin/products/:id/variants"
+#define IMAGE "/admin/products/:id/images/:weight/:type/:file"
 
 const struct ls_route ls_routes[] = {
     {"GET", "/healthz", 0, LS_BODY_NONE, LS_LANE_NOW, "", ls_api_health},
@@ -13,6 +16,15 @@ const struct ls_route ls_routes[] = {
     {"POST", "/admin/products/sync/sync-all", LS_ROLE_ADMIN, LS_BODY_JSON, LS_LANE_MEND, "grace", ls_api_sync_all},
     {"GET", "/admin/products/:id/images/sync/check", READERS, LS_BODY_NONE, LS_LANE_SHORT, "grace", ls_api_check_one},
     {"POST", "/admin/products/:id/images/sync", LS_ROLE_ADMIN, LS_BODY_JSON, LS_LANE_MEND, "grace", ls_api_sync_one},
+    {"GET", "/admin/products", READERS, LS_BODY_NONE, LS_LANE_SHORT, "after limit", ls_api_products},
+    {"GET", VARIANTS, READERS, LS_BODY_NONE, LS_LANE_SHORT, "", ls_api_variants},
+    {"POST", VARIANTS, ADMINS, LS_BODY_JSON, LS_LANE_SHORT, "", ls_api_variant_create},
+    {"PATCH", VARIANTS "/:weight", ADMINS, LS_BODY_JSON, LS_LANE_SHORT, "", ls_api_variant_change},
+    {"DELETE", VARIANTS "/:weight", ADMINS, LS_BODY_NONE, LS_LANE_SHORT, "", ls_api_variant_delete},
+    {"GET", "/admin/products/:id/images", READERS, LS_BODY_NONE, LS_LANE_SHORT, "after limit", ls_api_images},
+    {"GET", IMAGE, READERS, LS_BODY_NONE, LS_LANE_SHORT, "", ls_api_image_get},
+    {"PUT", IMAGE, ADMINS, LS_BODY_FILE, LS_LANE_SHORT, "replaces", ls_api_image_put},
+    {"DELETE", IMAGE, ADMINS, LS_BODY_NONE, LS_LANE_SHORT, "", ls_api_image_delete},
 };
 const size_t ls_routes_count = sizeof ls_routes / sizeof *ls_routes;
 _Static_assert(sizeof ls_routes / sizeof *ls_routes <= LS_METRICS_ROUTES_MAX, "each route has its counters");

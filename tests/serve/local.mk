@@ -11,6 +11,11 @@ tests_serve_test_request_SOURCES = tests/serve/test_request.c
 tests_serve_test_request_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_serve_test_request_LDADD = $(SERVE_LIBS)
 
+check_PROGRAMS += tests/serve/test_conditions
+tests_serve_test_conditions_SOURCES = tests/serve/test_conditions.c
+tests_serve_test_conditions_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_serve_test_conditions_LDADD = $(SERVE_LIBS)
+
 check_PROGRAMS += tests/serve/test_reply
 tests_serve_test_reply_SOURCES = tests/serve/test_reply.c
 tests_serve_test_reply_CPPFLAGS = $(TEST_CPPFLAGS)

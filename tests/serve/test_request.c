@@ -111,7 +111,7 @@ static unsigned parse(struct ls_request *req, const char *type, const char *body
     ls_reply_init(&reply);
     assert_int_equal(ls_request_init(req, "POST", "/a/b/c", NULL), LS_OK);
     assert_int_equal(ls_request_set_header(req, LS_HEADER_CONTENT_TYPE, type), LS_OK);
-    ls_request_add_body(req, body, strlen(body));
+    ls_request_add_body(req, body, strlen(body), LS_REQUEST_BODY_MAX);
     bool read = ls_request_parse_json(req, &reply);
     unsigned status = reply.status;
     assert_true(read == (status == 0));
@@ -154,9 +154,9 @@ static void a_body_that_is_too_long_is_forgotten(void **state)
     struct ls_request req;
     memset(chunk, ' ', sizeof chunk);
     assert_int_equal(ls_request_init(&req, "POST", "/a", NULL), LS_OK);
-    ls_request_add_body(&req, chunk, sizeof chunk);
+    ls_request_add_body(&req, chunk, sizeof chunk, sizeof chunk);
     assert_false(req.body_too_long);
-    ls_request_add_body(&req, chunk, 1);
+    ls_request_add_body(&req, chunk, 1, sizeof chunk);
     assert_true(req.body_too_long);
     assert_int_equal(req.body.len, 0);
     ls_request_dispose(&req);

@@ -3,6 +3,7 @@
 
 import re
 
+import pytest
 from harness.images import png, seed
 
 LINE = re.compile(r"^([a-z_]+)(?:\{([^}]*)\})? (-?[0-9.e+]+)$")
@@ -72,3 +73,16 @@ def test_requests_are_counted_by_route_and_not_by_path(lockstep, server):
     assert buckets == sorted(buckets) and buckets[-1] == 4
     assert "secret" not in server.get("/metrics").body.decode()
     server.get("/metrics", role="webhook").problem(403, "role")
+
+
+@pytest.mark.pairs("file")
+def test_the_openapi_document_has_the_routes_that_there_are_and_no_others(server):
+    document, path, said = server.get("/openapi.yaml", role="").body.decode(), "", set()
+    for line in document.partition("\ncomponents:\n")[0].splitlines():
+        if match := re.match(r"^  (/\S*):$", line):
+            path = match.group(1)
+        elif match := re.match(r"^    (get|post|put|patch|delete):$", line):
+            said.add((match.group(1).upper(), path))
+    labels = re.findall(r'http_requests_total\{method="(\w+)",route="(/[^"]*)"', server.get("/metrics").body.decode())
+    there = {(method, re.sub(r":(\w+)", r"{\1}", route)) for method, route in labels}
+    assert said == there and len(there) > 10

@@ -5,6 +5,7 @@ import http.client
 import json
 import re
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .program import SLOW, wait_until
@@ -56,11 +57,11 @@ class Server:
         return http.client.HTTPConnection(self.address, timeout=timeout * SLOW)
 
     def request(self, method: str, path: str, body=None, headers=None, role: str = "admin", timeout: float = 30):
-        """body: bytes as they are, anything else as JSON. role "": without a token."""
+        """body: bytes as they are, an iterator of bytes in chunks, anything else as JSON. role "": without a token."""
         headers = dict(headers or {})
         if role:
             headers.setdefault("Authorization", f"Bearer {self.token(role)}")
-        if body is not None and not isinstance(body, bytes):
+        if body is not None and not isinstance(body, bytes | Iterator):
             body = json.dumps(body).encode()
             headers.setdefault("Content-Type", "application/json")
         connection = self.connect(timeout)
