@@ -25,9 +25,14 @@ static void image_page_auto(struct ls_image_page *page) { ls_image_page_dispose(
 
 bool ls_api_key(struct ls_serve *serve, const struct ls_request *req, char out[LS_KEY_MAX], struct ls_reply *reply)
 {
+    const struct ls_layout *layout = ls_engine_layout(serve->opts->engine);
+    const char *type = ls_request_param(req, ":type");
     struct ls_err err = LS_ERR_INIT;
-    if (!ls_layout_format(ls_engine_layout(serve->opts->engine), ls_request_param(req, ":id"),
-                          ls_request_param(req, ":weight"), ls_request_param(req, ":type"),
+    if (!ls_layout_has_type(layout, type, strlen(type))) {
+        ls_problem(reply, 404, "unknown-type", "the layout has no type '%.100s'", type);
+        return false;
+    }
+    if (!ls_layout_format(layout, ls_request_param(req, ":id"), ls_request_param(req, ":weight"), type,
                           ls_request_param(req, ":file"), out, LS_KEY_MAX, &err))
         return true;
     ls_problem(reply, 400, "malformed-id", "no image can be called so: %s", err.text);

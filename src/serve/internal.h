@@ -92,6 +92,11 @@ void ls_api_images(struct ls_serve *serve, struct ls_request *req, struct ls_rep
 void ls_api_image_get(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_image_put(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_image_delete(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_audit(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_scans(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_trash(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_trash_restore(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_trash_purge(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_check_one(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_check_all(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_sync_one(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);

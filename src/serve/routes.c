@@ -25,6 +25,11 @@ const struct ls_route ls_routes[] = {
     {"GET", IMAGE, READERS, LS_BODY_NONE, LS_LANE_SHORT, "", ls_api_image_get},
     {"PUT", IMAGE, ADMINS, LS_BODY_FILE, LS_LANE_SHORT, "replaces", ls_api_image_put},
     {"DELETE", IMAGE, ADMINS, LS_BODY_NONE, LS_LANE_SHORT, "", ls_api_image_delete},
+    {"GET", "/admin/audit", READERS, LS_BODY_NONE, LS_LANE_SHORT, "before limit prefix", ls_api_audit},
+    {"GET", "/admin/scans", READERS, LS_BODY_NONE, LS_LANE_SHORT, "before limit", ls_api_scans},
+    {"GET", "/admin/trash", READERS, LS_BODY_NONE, LS_LANE_SHORT, "after limit prefix", ls_api_trash},
+    {"POST", "/admin/trash/purge", ADMINS, LS_BODY_JSON, LS_LANE_MEND, "", ls_api_trash_purge},
+    {"POST", "/admin/trash/:trash/restore", ADMINS, LS_BODY_NONE, LS_LANE_SHORT, "", ls_api_trash_restore},
 };
 const size_t ls_routes_count = sizeof ls_routes / sizeof *ls_routes;
 _Static_assert(sizeof ls_routes / sizeof *ls_routes <= LS_METRICS_ROUTES_MAX, "each route has its counters");

@@ -71,7 +71,7 @@ def test_only_images_of_the_promised_kind_are_taken(shop):
     put(server, f"{FOLDER}/a.png", b"").problem(415, "no-image")
     put(server, f"{FOLDER}/a.png", JPEG).problem(415, "wrong-kind")
     put(server, f"{FOLDER}/a.png", png("a"), Content_Type="image/jpeg").problem(415, "wrong-kind")
-    put(server, "/admin/products/p1/images/500ml/no-such-type/a.png", png("a")).problem(400, "malformed-id")
+    put(server, "/admin/products/p1/images/500ml/no-such-type/a.png", png("a")).problem(404, "unknown-type")
     put(server, f"{FOLDER}/..%2Fa.png", png("a")).problem(400, "malformed-id")
     put(server, "/admin/products/p2/images/500ml/hero-card/a.png", png("a")).problem(404, "not-found")
     put(server, "/admin/products/p1/images/1kg/hero-card/a.png", png("a")).problem(404, "not-found")

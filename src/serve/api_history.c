@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What was done and what was found: the audit trail and the scans, newest first, a page at a time. */
+#include <string.h>
+
+#include "base/auto.h"
+#include "serve/internal.h"
+#include "serve/problem.h"
+
+#define LIST_DEFAULT 100
+#define LIST_MOST 1000
+
+static void audit_page_auto(struct ls_audit_page *page) { ls_audit_page_dispose(page); }
+
+/* "before" and "limit"; false: the reply says what is wrong. */
+static bool read_page(const struct ls_request *req, int64_t *out_before, unsigned *out_limit, struct ls_reply *reply)
+{
+    uint64_t before = 0, limit = LIST_DEFAULT;
+    if (!ls_request_query_number(req, "before", INT64_MAX, &before, reply) ||
+        !ls_request_query_number(req, "limit", LIST_MOST, &limit, reply))
+        return false;
+    *out_before = (int64_t)before;
+    *out_limit = limit ? (unsigned)limit : 1;
+    return true;
+}
+
+/* What the next page's "before" is. */
+static void json_next(struct ls_json *json, bool more, int64_t before)
+{
+    if (more)
+        ls_json_int(json, "next", before);
+    else
+        ls_json_str(json, "next", NULL);
+}
+
+static void json_entry(struct ls_json *json, const struct ls_audit *entry)
+{
+    ls_json_object(json, NULL);
+    ls_json_int(json, "seq", entry->seq);
+    ls_json_time(json, "at", entry->at_ns);
+    ls_json_str(json, "op", entry->op);
+    ls_json_str(json, "actor", entry->actor);
+    ls_json_str(json, "key", entry->key);
+    ls_json_str(json, "dest", entry->dest);
+    ls_json_str(json, "outcome", entry->outcome);
+    ls_json_str(json, "detail", entry->detail);
+    ls_json_str(json, "intent", entry->intent);
+    ls_json_end_object(json);
+}
+
+void ls_api_audit(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply)
+{
+    struct ls_catalog *cat = ls_engine_catalog(serve->opts->engine);
+    const char *prefix = ls_request_query(req, "prefix");
+    LS_AUTO(audit_page) struct ls_audit_page page = {0};
+    struct ls_err err = LS_ERR_INIT;
+    int64_t before;
+    unsigned limit;
+    if (!read_page(req, &before, &limit, reply))
+        return;
+    if (cat->ops->audit_page(cat, before, prefix ? prefix : "", limit, &page, &err)) {
+        ls_problem_err(reply, &err);
+        return;
+    }
+    FILE *out = ls_reply_text(reply, 200, "application/json");
+    if (!out)
+        return;
+    struct ls_json json;
+    ls_json_init(&json, out);
+    ls_json_object(&json, NULL);
+    ls_json_array(&json, "entries");
+    for (size_t i = 0; i < page.n; i++)
+        json_entry(&json, &page.items[i]);
+    ls_json_end_array(&json);
+    json_next(&json, page.n == limit, page.n ? page.items[page.n - 1].seq : 0);
+    ls_json_end_object(&json);
+    ls_json_newline(&json);
+}
+
+static void json_scan(struct ls_json *json, const struct ls_scan_row *scan)
+{
+    ls_json_object(json, NULL);
+    ls_json_int(json, "id", scan->id);
+    ls_json_time(json, "startedAt", scan->started_ns);
+    ls_json_time(json, "endedAt", scan->ended_ns);
+    ls_json_bool(json, "complete", scan->complete);
+    ls_json_str(json, "scope", scan->scope);
+    ls_json_uint(json, "totalImages", scan->images);
+    ls_json_uint(json, "syncedFiles", scan->synced);
+    ls_json_uint(json, "orphanedFiles", scan->orphaned);
+    ls_json_uint(json, "missingFiles", scan->missing);
+    ls_json_uint(json, "staleFiles", scan->stale);
+    ls_json_uint(json, "movedFiles", scan->moved);
+    ls_json_uint(json, "misfiledFiles", scan->misfiled);
+    ls_json_uint(json, "misplacedFiles", scan->misplaced);
+    ls_json_uint(json, "pendingFiles", scan->pending);
+    ls_json_uint(json, "errors", scan->errors);
+    ls_json_end_object(json);
+}
+
+void ls_api_scans(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply)
+{
+    struct ls_catalog *cat = ls_engine_catalog(serve->opts->engine);
+    struct ls_err err = LS_ERR_INIT;
+    int64_t before;
+    unsigned limit, n = 0;
+    if (!read_page(req, &before, &limit, reply))
+        return;
+    FILE *out = ls_reply_text(reply, 200, "application/json");
+    if (!out)
+        return;
+    struct ls_json json;
+    ls_json_init(&json, out);
+    ls_json_object(&json, NULL);
+    ls_json_array(&json, "scans");
+    enum ls_rc rc = LS_OK;
+    for (; n < limit; n++) {
+        struct ls_scan_row scan;
+        rc = cat->ops->scan_get(cat, before, &scan, &err);
+        if (rc)
+            break;
+        json_scan(&json, &scan);
+        before = scan.id;
+    }
+    ls_json_end_array(&json);
+    json_next(&json, n == limit, before);
+    ls_json_end_object(&json);
+    ls_json_newline(&json);
+    if (rc && rc != LS_NOT_FOUND)
+        ls_problem_err(reply, &err);
+}
