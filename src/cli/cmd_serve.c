@@ -41,6 +41,7 @@ static int serve(const struct ls_config *config, const char *listen)
             .max_change_percent = config->scan_max_change_percent,
             .max_change_count = config->scan_max_change_count,
             .backup_path = config->catalog_backup,
+            .jobs_folder = config->serve_jobs,
             .max_upload_bytes = config->serve_max_upload_bytes,
             .drain_ms = config->serve_drain_ms,
             .ready = tell_url,

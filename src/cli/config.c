@@ -67,6 +67,7 @@ static const struct key keys[] = {
     {"serve", "tokens", KIND_PATH, AT(serve_tokens)},
     {"serve", "cert", KIND_PATH, AT(serve_cert)},
     {"serve", "key", KIND_PATH, AT(serve_key)},
+    {"serve", "jobs", KIND_PATH, AT(serve_jobs)},
     {"serve", "max_upload", KIND_SIZE, AT(serve_max_upload_bytes)},
     {"serve", "drain", KIND_DURATION, AT(serve_drain_ms)},
 };
@@ -429,6 +430,8 @@ enum ls_rc ls_config_parse(const char *path, const char *text, struct ls_config 
     config->serve_tokens_set = config->serve_tokens != NULL;
     if (!rc && !config->serve_tokens)
         rc = set_path(config, &config->serve_tokens, "lockstep.tokens", err);
+    if (!rc && !config->serve_jobs)
+        rc = set_path(config, &config->serve_jobs, "lockstep.jobs", err);
     if (rc)
         return rc;
     *out_config = LS_STEAL(config);
@@ -494,6 +497,7 @@ void ls_config_free(struct ls_config *config)
                            config->catalog_backup,
                            config->mount_cache_dir,
                            config->serve_cert,
+                           config->serve_jobs,
                            config->serve_key,
                            config->serve_listen,
                            config->serve_tokens};

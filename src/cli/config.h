@@ -63,6 +63,7 @@ struct ls_config {
     bool serve_tokens_set;                      /* the config names it */
     int64_t serve_drain_ms;
     uint64_t serve_max_upload_bytes;
+    char *serve_jobs;             /* a folder */
     char *serve_cert, *serve_key; /* both, or NULL */
 };
 

@@ -15,7 +15,7 @@ static void audit_page_auto(struct ls_audit_page *page) { ls_audit_page_dispose(
 static bool read_page(const struct ls_request *req, int64_t *out_before, unsigned *out_limit, struct ls_reply *reply)
 {
     uint64_t before = 0, limit = LIST_DEFAULT;
-    if (!ls_request_query_number(req, "before", INT64_MAX, &before, reply) ||
+    if (!ls_request_query_number(req, "before", LS_REQUEST_NUMBER_MAX, &before, reply) ||
         !ls_request_query_number(req, "limit", LIST_MOST, &limit, reply))
         return false;
     *out_before = (int64_t)before;

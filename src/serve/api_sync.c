@@ -15,6 +15,7 @@
 #include "lockstep/scan.h"
 #include "scan/answer.h"
 #include "serve/internal.h"
+#include "serve/jobs.h"
 #include "serve/problem.h"
 
 #define FAILURES_KEPT 100 /* texts of what could not be mended */
@@ -46,6 +47,13 @@ static void note_failure(void *ctx, const char *what, const struct ls_finding *f
     char *line = ls_strf("%s %s: %s", what, finding->key, text ? text : ls_rc_name(rc));
     if (line)
         failures->texts[failures->n++] = line;
+}
+
+static void note_progress(void *ctx, uint64_t done, uint64_t total)
+{
+    struct ls_progress *progress = ctx;
+    atomic_store(&progress->total, total);
+    atomic_store(&progress->done, done);
 }
 
 /* ---- the scan ---- */
@@ -82,6 +90,8 @@ static struct ls_scan *scan(struct ls_serve *serve, const struct ls_request *req
         .ranges = serve->opts->ranges,
         .keep_synced = true,
         .cancel = serve->opts->cancel,
+        .progress = req->progress ? note_progress : NULL,
+        .progress_ctx = req->progress,
     };
     struct ls_err err = LS_ERR_INIT;
     struct ls_scan *found = NULL;
@@ -151,7 +161,8 @@ static bool read_wishes(const struct ls_request *req, struct wishes *out, struct
     return ls_request_fields(req, fields, sizeof fields / sizeof *fields, reply);
 }
 
-static struct ls_sync_opts sync_opts(const struct ls_serve *serve, const struct wishes *wishes)
+static struct ls_sync_opts sync_opts(const struct ls_serve *serve, const struct ls_request *req,
+                                     const struct wishes *wishes)
 {
     bool confirmed = wishes->confirm != UINT64_MAX;
     struct ls_sync_opts opts = {
@@ -165,6 +176,8 @@ static struct ls_sync_opts sync_opts(const struct ls_serve *serve, const struct 
         .max_change_words = "\"confirm\": ",
         .allow_empty_words = "\"allowEmpty\": true",
         .backup_path = serve->opts->backup_path,
+        .progress = req->progress ? note_progress : NULL,
+        .progress_ctx = req->progress,
         .cancel = serve->opts->cancel,
     };
     if (wishes->remove_orphaned)
@@ -213,7 +226,7 @@ static void mend(struct ls_serve *serve, const struct ls_request *req, const cha
         ls_problem(reply, 503, "incomplete", "one side could not be read to its end, so nothing was changed");
         return;
     }
-    const struct ls_sync_opts opts = sync_opts(serve, &wishes);
+    const struct ls_sync_opts opts = sync_opts(serve, req, &wishes);
     LS_AUTO(failures) struct failures failures = {0};
     struct ls_sync_totals totals = {0};
     struct ls_err err = LS_ERR_INIT;

@@ -17,7 +17,9 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/events.h"
 #include "serve/internal.h"
+#include "serve/jobs.h"
 #include "serve/systemd.h"
 
 #define FILES_WANTED 4096 /* descriptors: connections, answers, the store's connections */
@@ -55,6 +57,8 @@ static void down(struct ls_serve *serve)
     for (int i = 0; i < LS_LANE_COUNT; i++)
         ls_workers_free(serve->lanes[i].pool);
     ls_http_stop(serve->http);
+    ls_jobs_close(serve->jobs);
+    pthread_mutex_destroy(&serve->events.lock);
     ls_auth_close(serve->auth);
     pthread_mutex_destroy(&serve->ready.lock);
     free(serve);
@@ -87,6 +91,8 @@ static enum ls_rc check_open(const struct ls_serve *serve, const struct ls_liste
 static enum ls_rc up(struct ls_serve *serve, struct ls_listener *listener, struct ls_err *err)
 {
     enum ls_rc rc = ls_auth_open(serve->opts->tokens_path, &serve->auth, err);
+    if (!rc)
+        rc = ls_jobs_open(serve, serve->opts->jobs_folder, &serve->jobs, err);
     LS_AUTO(ls_fd) int fd = -1;
     int passed = ls_systemd_socket();
     if (!rc)
@@ -150,6 +156,7 @@ static void loop(struct ls_serve *serve)
         ls_systemd_notify("WATCHDOG=1");
         ls_auth_reload(serve->auth, got == SIGHUP);
         ls_http_reap(serve->http);
+        ls_events_wake(serve);
         if (ls_monotonic_ms() < recover_ms)
             continue;
         recover_ms = ls_monotonic_ms() + RECOVER_EVERY_MS;
@@ -166,14 +173,16 @@ static void drain(struct ls_serve *serve)
     ls_systemd_notify("STOPPING=1");
     ls_http_quiesce(serve->http);
     LS_LOG_INFO("serve", "draining", {"requests", ls_v_uint(ls_http_running(serve->http))});
-    while (ls_http_running(serve->http)) {
+    while (ls_http_running(serve->http) || atomic_load(&serve->jobs_running)) {
         int got = await_signal(DRAIN_TICK_MS);
+        ls_events_wake(serve);
         if (got != SIGTERM && got != SIGINT && ls_monotonic_ms() < until_ms)
             continue;
         LS_LOG_WARN("serve", "cancelled", {"requests", ls_v_uint(ls_http_running(serve->http))});
         atomic_store(serve->opts->cancel, true);
-        return;
+        break;
     }
+    ls_events_wake(serve); /* one that was just about to wait */
 }
 
 enum ls_rc ls_serve_run(const struct ls_serve_opts *opts, struct ls_err *err)
@@ -184,6 +193,7 @@ enum ls_rc ls_serve_run(const struct ls_serve_opts *opts, struct ls_err *err)
         return ls_err_nomem(err);
     serve->opts = opts;
     pthread_mutex_init(&serve->ready.lock, NULL);
+    pthread_mutex_init(&serve->events.lock, NULL);
     raise_file_limit();
     enum ls_rc rc = up(serve, &listener, err);
     if (!rc) {

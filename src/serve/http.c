@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "serve/events.h"
 #include "serve/internal.h"
 #include "serve/origin.h"
 #include "serve/problem.h"
@@ -59,6 +60,7 @@ struct call {
     struct MHD_Connection *mhd;
     char *target;
     enum state state;
+    enum ls_lane lane; /* WORKING */
     struct ls_request req;
     struct ls_reply reply; /* status 0: not refused (yet) */
     size_t discarded;
@@ -204,10 +206,13 @@ static uint64_t announced(const struct call *call)
 
 /* ---- the answer ---- */
 
-static struct MHD_Response *make_response(struct ls_reply *reply)
+static struct MHD_Response *make_response(struct call *call)
 {
+    struct ls_reply *reply = &call->reply;
     struct MHD_Response *response;
-    if (reply->fd >= 0) {
+    if (*reply->events_of) {
+        response = ls_events_response(call->http->serve, call->mhd, reply->events_of);
+    } else if (reply->fd >= 0) {
         response = MHD_create_response_from_fd64(reply->fd_size_bytes, reply->fd);
         if (response)
             reply->fd = -1;
@@ -228,7 +233,7 @@ static enum MHD_Result send_reply(struct call *call)
                                             {"Cache-Control", "no-store"},
                                             {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"}};
     struct ls_reply *reply = &call->reply;
-    struct MHD_Response *response = make_response(reply);
+    struct MHD_Response *response = make_response(call);
     if (!response)
         return MHD_NO;
     bool ok = !reply->type || MHD_add_response_header(response, "Content-Type", reply->type) == MHD_YES;
@@ -237,17 +242,27 @@ static enum MHD_Result send_reply(struct call *call)
     for (size_t i = 0; i < reply->n_headers; i++)
         ok = MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value) == MHD_YES && ok;
     call->state = ANSWERED;
-    set_deadline(call->http, call->mhd, SEND_MS);
+    set_deadline(call->http, call->mhd, *reply->events_of ? 0 : SEND_MS);
     enum MHD_Result queued = ok ? MHD_queue_response(call->mhd, reply->status, response) : MHD_NO;
     MHD_destroy_response(response);
     return queued;
+}
+
+/* Is the handler to run as a job? */
+static bool wants_job(const struct call *call)
+{
+    const char *async = ls_request_query(&call->req, "async");
+    return async && strcmp(async, "0") != 0;
 }
 
 /* Run the handler and make sure that there is an answer. */
 static void run_handler(struct call *call)
 {
     struct ls_err err = LS_ERR_INIT;
-    call->req.route->run(call->http->serve, &call->req, &call->reply);
+    if (wants_job(call))
+        ls_api_job_start(call->http->serve, &call->req, &call->reply);
+    else
+        call->req.route->run(call->http->serve, &call->req, &call->reply);
     if (ls_reply_finish(&call->reply, &err))
         ls_problem_err(&call->reply, &err);
     else if (!call->reply.status)
@@ -258,7 +273,7 @@ static void work(void *job)
 {
     struct call *call = job;
     struct ls_serve *serve = call->http->serve;
-    enum ls_lane lane = call->req.route->lane;
+    enum ls_lane lane = call->lane;
     run_handler(call);
     MHD_resume_connection(call->mhd); /* the call may be gone from here on */
     ls_lane_done(serve, lane);
@@ -284,13 +299,14 @@ static enum MHD_Result start_work(struct call *call)
         return send_reply(call);
     if (route->body == LS_BODY_FILE && !check_file(call))
         return send_reply(call);
-    if (route->lane == LS_LANE_NOW) {
+    call->lane = wants_job(call) ? LS_LANE_SHORT : route->lane;
+    if (call->lane == LS_LANE_NOW) {
         run_handler(call);
         return send_reply(call);
     }
     call->state = WORKING;
     MHD_suspend_connection(call->mhd);
-    if (ls_lane_add(call->http->serve, route->lane, work, call))
+    if (ls_lane_add(call->http->serve, call->lane, work, call))
         return MHD_YES;
     ls_problem(&call->reply, 503, "busy", "too many requests of this kind are waiting already");
     ls_reply_header(&call->reply, "Retry-After", "5");

@@ -20,6 +20,16 @@ struct ls_lane_state {
 };
 
 struct ls_http;
+struct ls_jobs;
+struct ls_job_view;
+struct ls_json;
+
+/* Streams that follow jobs; see events.c. */
+struct ls_events {
+    pthread_mutex_t lock; /* all below */
+    struct stream *streams;
+    unsigned n;
+};
 
 /* What the last look at both sides told. */
 struct ls_readiness {
@@ -35,6 +45,9 @@ struct ls_serve {
     struct ls_lane_state lanes[LS_LANE_COUNT]; /* none for LS_LANE_NOW */
     struct ls_readiness ready;
     struct ls_metrics metrics;
+    struct ls_jobs *jobs;
+    atomic_uint jobs_running; /* or queued */
+    struct ls_events events;
     atomic_bool draining; /* no new requests */
 };
 
@@ -77,7 +90,17 @@ bool ls_api_key(struct ls_serve *serve, const struct ls_request *req, char out[L
 /* Does the catalog know this product? False: the reply says so, or why it cannot be told. */
 bool ls_api_product(struct ls_serve *serve, const char *product, struct ls_reply *reply);
 
+/* What is told of a job, as an object. */
+void ls_job_json(struct ls_json *json, const struct ls_job_view *view);
+
 /* ---- the handlers ---- */
+
+/* Instead of a route's own handler, when the query has async: the handler runs as a job. */
+void ls_api_job_start(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_jobs(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_job(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_job_result(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_job_events(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 
 void ls_api_health(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_ready(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);

@@ -5,6 +5,7 @@ libls_serve_la_SOURCES = \
 	src/serve/api_health.c \
 	src/serve/api_history.c \
 	src/serve/api_images.c \
+	src/serve/api_jobs.c \
 	src/serve/api_sync.c \
 	src/serve/api_trash.c \
 	src/serve/api_variants.c \
@@ -12,7 +13,9 @@ libls_serve_la_SOURCES = \
 	src/serve/auth.c src/serve/auth.h \
 	src/serve/conditions.c src/serve/conditions.h \
 	src/serve/daemon.c src/serve/serve.h src/serve/internal.h \
+	src/serve/events.c src/serve/events.h \
 	src/serve/http.c \
+	src/serve/jobs.c src/serve/jobs.h \
 	src/serve/listen.c \
 	src/serve/metrics.c src/serve/metrics.h \
 	src/serve/origin.c src/serve/origin.h \

@@ -76,6 +76,19 @@ void ls_reply_constant(struct ls_reply *reply, unsigned status, const char *type
     reply->text_len = len;
 }
 
+void ls_reply_fd(struct ls_reply *reply, unsigned status, const char *type, int fd, uint64_t size_bytes)
+{
+    begin(reply, status, type);
+    reply->fd = fd;
+    reply->fd_size_bytes = size_bytes;
+}
+
+void ls_reply_events(struct ls_reply *reply, const char *job)
+{
+    begin(reply, 200, "text/event-stream");
+    snprintf(reply->events_of, sizeof reply->events_of, "%s", job);
+}
+
 void ls_reply_header(struct ls_reply *reply, const char *name, const char *fmt, ...)
 {
     if (reply->n_headers == LS_REPLY_HEADERS_MAX)

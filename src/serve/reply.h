@@ -29,6 +29,7 @@ struct ls_reply {
     const char *constant; /* bytes that live for ever, or NULL */
     int fd;               /* the file, or -1 */
     uint64_t fd_size_bytes;
+    char events_of[32]; /* "": instead of all that, a stream of events that follows this job */
 };
 
 void ls_reply_init(struct ls_reply *reply);
@@ -41,6 +42,11 @@ enum ls_rc ls_reply_file(struct ls_reply *reply, unsigned status, const char *ty
                          struct ls_err *err) LS_MUST_CHECK;
 /* Answer with bytes that live for ever. */
 void ls_reply_constant(struct ls_reply *reply, unsigned status, const char *type, const char *data, size_t len);
+
+/* Answer with a file's bytes; the descriptor is taken over. */
+void ls_reply_fd(struct ls_reply *reply, unsigned status, const char *type, int fd, uint64_t size_bytes);
+/* Answer with a stream of events that follows a job (events.h). */
+void ls_reply_events(struct ls_reply *reply, const char *job);
 
 void ls_reply_header(struct ls_reply *reply, const char *name, const char *fmt, ...) LS_PRINTF(3, 4);
 /* End the writing; the answer is dropped when it could not be written. */

@@ -17,7 +17,6 @@
 #include "serve/router.h"
 
 #define TARGET_MAX ((size_t)8 * 1024)
-#define COUNT_MOST ((INT64_C(1) << 53) - 1) /* what every JSON parser keeps exactly */
 
 const char *ls_header_name(enum ls_header header)
 {
@@ -121,6 +120,18 @@ void ls_request_dispose(struct ls_request *req)
     json_decref(req->json);
     free(req->method);
     *req = (struct ls_request){.body_fd = -1};
+}
+
+enum ls_rc ls_request_move(struct ls_request *to, struct ls_request *from, struct ls_err *err)
+{
+    char *method = strdup(from->method);
+    if (!method)
+        return ls_err_nomem(err);
+    *to = *from;
+    *from = (struct ls_request){.method = method, .route = to->route, .role = to->role, .body_fd = -1};
+    memcpy(from->who, to->who, sizeof from->who);
+    ls_buf_init(&from->body, LS_REQUEST_BODY_MAX);
+    return LS_OK;
 }
 
 enum ls_rc ls_request_set_header(struct ls_request *req, enum ls_header header, const char *value)
@@ -283,7 +294,8 @@ static const char *take_field(const struct ls_field *field, const json_t *value)
         *(const char **)field->out = json_string_value(value);
         return NULL;
     case LS_FIELD_COUNT:
-        if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > COUNT_MOST)
+        if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+            json_integer_value(value) > (json_int_t)LS_REQUEST_NUMBER_MAX)
             return "an integer from 0 to 2^53-1";
         *(uint64_t *)field->out = (uint64_t)json_integer_value(value);
         return NULL;

@@ -20,6 +20,7 @@
 #define LS_REQUEST_QUERY_MAX 16
 #define LS_REQUEST_BODY_MAX ((size_t)64 * 1024) /* of a JSON body */
 #define LS_REQUEST_DEPTH_MAX 8
+#define LS_REQUEST_NUMBER_MAX ((UINT64_C(1) << 53) - 1) /* what every JSON parser keeps exactly */
 
 enum ls_header {
     LS_HEADER_HOST,
@@ -39,6 +40,7 @@ enum ls_header {
 const char *ls_header_name(enum ls_header header);
 
 struct ls_route;
+struct ls_progress;
 
 struct ls_request {
     char *method;
@@ -54,16 +56,19 @@ struct ls_request {
     enum ls_role role;
     struct ls_buf body;
     bool body_too_long;
-    int body_fd;              /* of a route that takes files: an unlinked file instead of `body`; -1 = none */
-    uint64_t body_size_bytes; /* of that file */
-    int body_errno;           /* why it could not be kept, or 0 */
-    json_t *json;             /* the body, once it was parsed */
+    int body_fd;                  /* of a route that takes files: an unlinked file instead of `body`; -1 = none */
+    uint64_t body_size_bytes;     /* of that file */
+    int body_errno;               /* why it could not be kept, or 0 */
+    json_t *json;                 /* the body, once it was parsed */
+    struct ls_progress *progress; /* of a job: where its handler tells how far it is; or NULL */
 };
 
 /* Take a request's method and target ("/path?query") apart. LS_INVALID says what is wrong with it. */
 enum ls_rc ls_request_init(struct ls_request *req, const char *method, const char *target, struct ls_err *err)
     LS_MUST_CHECK;
 void ls_request_dispose(struct ls_request *req);
+/* Take everything over; `from` keeps method, route and who, as far as the log wants to know. */
+enum ls_rc ls_request_move(struct ls_request *to, struct ls_request *from, struct ls_err *err) LS_MUST_CHECK;
 enum ls_rc ls_request_set_header(struct ls_request *req, enum ls_header header, const char *value) LS_MUST_CHECK;
 
 /* Is it a request that changes nothing? */

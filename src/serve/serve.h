@@ -32,7 +32,8 @@ struct ls_serve_opts {
     const char *backup_path;
 
     uint64_t max_upload_bytes;
-    int64_t drain_ms; /* SIGTERM: how long running requests may take before they are cancelled */
+    const char *jobs_folder; /* see jobs.h */
+    int64_t drain_ms;        /* SIGTERM: how long running requests may take before they are cancelled */
     /* Called once requests are answered; url as in "http://127.0.0.1:8420", "https://[::1]:8420". */
     void (*ready)(void *ctx, const char *url);
     void *ctx;

@@ -40,9 +40,9 @@ class Server:
             self.tokens[role] = self.lockstep.run("token", "add", "--role", role, f"test-{role}").stdout.strip()
         return self.tokens[role]
 
-    def start(self) -> "Server":
+    def start(self, failpoint=()) -> "Server":
         self.token("admin")
-        self.process = self.lockstep.start("serve", "--listen", "127.0.0.1:0", *self.args)
+        self.process = self.lockstep.start("serve", "--listen", "127.0.0.1:0", *self.args, failpoint=failpoint)
         self.log = self.lockstep.folder / f"process-{len(self.lockstep.processes) - 1}.log"
         wait_until(lambda: self.address or self.process.poll() is not None, "the server says its address")
         assert self.process.poll() is None, self.log.read_text()
