@@ -366,6 +366,19 @@ static enum ls_rc default_cache_dir(struct ls_config *config, struct ls_err *err
     return config->mount_cache_dir ? LS_OK : ls_err_nomem(err);
 }
 
+static enum ls_rc resolve_serve(struct ls_config *config, struct ls_err *err)
+{
+    enum ls_rc rc = LS_OK;
+    if (!config->serve_cert != !config->serve_key)
+        return ls_err_set(err, LS_INVALID, "%s: [serve] wants both cert and key, or none of them", config->path);
+    config->serve_tokens_set = config->serve_tokens != NULL;
+    if (!config->serve_tokens)
+        rc = set_path(config, &config->serve_tokens, "lockstep.tokens", err);
+    if (!rc && !config->serve_jobs)
+        rc = set_path(config, &config->serve_jobs, "lockstep.jobs", err);
+    return rc;
+}
+
 static enum ls_rc set_defaults(struct ls_config *config, struct ls_err *err)
 {
     config->store_deadline_ms = 30000;
@@ -424,14 +437,9 @@ enum ls_rc ls_config_parse(const char *path, const char *text, struct ls_config 
     rc = ls_config_map_check(config, err);
     if (rc)
         return rc;
-    if (!config->serve_cert != !config->serve_key)
-        return ls_err_set(err, LS_INVALID, "%s: [serve] wants both cert and key, or none of them", path);
     rc = default_cache_dir(config, err);
-    config->serve_tokens_set = config->serve_tokens != NULL;
-    if (!rc && !config->serve_tokens)
-        rc = set_path(config, &config->serve_tokens, "lockstep.tokens", err);
-    if (!rc && !config->serve_jobs)
-        rc = set_path(config, &config->serve_jobs, "lockstep.jobs", err);
+    if (!rc)
+        rc = resolve_serve(config, err);
     if (rc)
         return rc;
     *out_config = LS_STEAL(config);
