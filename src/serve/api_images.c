@@ -23,20 +23,27 @@ static void image_page_auto(struct ls_image_page *page) { ls_image_page_dispose(
 
 /* ---- keys ---- */
 
-bool ls_api_key(struct ls_serve *serve, const struct ls_request *req, char out[LS_KEY_MAX], struct ls_reply *reply)
+/* False: the reply says why there is no such key. */
+static bool make_key(struct ls_serve *serve, const struct ls_request *req, const char *weight, const char *type,
+                     const char *file, char out[LS_KEY_MAX], struct ls_reply *reply)
 {
     const struct ls_layout *layout = ls_engine_layout(serve->opts->engine);
-    const char *type = ls_request_param(req, ":type");
     struct ls_err err = LS_ERR_INIT;
     if (!ls_layout_has_type(layout, type, strlen(type))) {
         ls_problem(reply, 404, "unknown-type", "the layout has no type '%.100s'", type);
         return false;
     }
-    if (!ls_layout_format(layout, ls_request_param(req, ":id"), ls_request_param(req, ":weight"), type,
-                          ls_request_param(req, ":file"), out, LS_KEY_MAX, &err))
+    if (!ls_layout_format(layout, ls_request_param(req, ":id"), weight, type, file, out, LS_KEY_MAX, &err))
         return true;
     ls_problem(reply, 400, "malformed-id", "no image can be called so: %s", err.text);
     return false;
+}
+
+/* The key that :id, :weight, :type and :file of the path name. */
+static bool path_key(struct ls_serve *serve, const struct ls_request *req, char out[LS_KEY_MAX], struct ls_reply *reply)
+{
+    return make_key(serve, req, ls_request_param(req, ":weight"), ls_request_param(req, ":type"),
+                    ls_request_param(req, ":file"), out, reply);
 }
 
 bool ls_api_product(struct ls_serve *serve, const char *product, struct ls_reply *reply)
@@ -175,7 +182,7 @@ void ls_api_image_get(struct ls_serve *serve, struct ls_request *req, struct ls_
     struct ls_object_info info;
     struct ls_err err = LS_ERR_INIT;
     const char *known = req->headers[LS_HEADER_IF_NONE_MATCH];
-    if (!ls_api_key(serve, req, key, reply))
+    if (!path_key(serve, req, key, reply))
         return;
     if (ls_store_head_one(ls_engine_store(serve->opts->engine), key, &info, &err)) {
         ls_problem_err(reply, &err);
@@ -229,26 +236,24 @@ static bool read_conditions(const struct ls_request *req, struct ls_engine_put *
     return true;
 }
 
-void ls_api_image_put(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply)
+/* Put the body at put->key, and answer with its row. */
+static void put_image(struct ls_serve *serve, const struct ls_request *req, const char *file, struct ls_engine_put *put,
+                      struct ls_reply *reply)
 {
-    char key[LS_KEY_MAX], etag[LS_ETAG_MAX];
     struct ls_engine *engine = serve->opts->engine;
-    struct ls_engine_put put = {
-        .key = key, .fd = req->body_fd, .size_bytes = req->body_size_bytes, .expect = LS_PUT_EXPECT_ANY};
     LS_AUTO(image_page) struct ls_image_page before = {0};
     LS_AUTO(image_page) struct ls_image_page after = {0};
     struct ls_err err = LS_ERR_INIT;
-    if (!ls_api_key(serve, req, key, reply) || !read_conditions(req, &put, etag, reply))
-        return;
-    const char *kind = check_kind(req, ls_request_param(req, ":file"), reply);
+    const char *kind = check_kind(req, file, reply);
     if (!kind)
         return;
-    snprintf(put.meta.content_type, sizeof put.meta.content_type, "%s", kind);
-    put.replaces = ls_request_query(req, "replaces");
-    enum ls_rc rc = ls_catalog_image_get(ls_engine_catalog(engine), NULL, key, &before, &err);
+    snprintf(put->meta.content_type, sizeof put->meta.content_type, "%s", kind);
+    put->fd = req->body_fd;
+    put->size_bytes = req->body_size_bytes;
+    enum ls_rc rc = ls_catalog_image_get(ls_engine_catalog(engine), NULL, put->key, &before, &err);
     bool existed = rc == LS_OK;
     if (!rc || rc == LS_NOT_FOUND)
-        rc = ls_engine_put(engine, &put, &after, &err);
+        rc = ls_engine_put(engine, put, &after, &err);
     if (rc || after.n != 1) {
         ls_problem_err(reply, &err);
         return;
@@ -263,6 +268,27 @@ void ls_api_image_put(struct ls_serve *serve, struct ls_request *req, struct ls_
     ls_reply_header(reply, "ETag", "\"%s\"", after.items[0].record.etag);
 }
 
+void ls_api_image_put(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply)
+{
+    char key[LS_KEY_MAX], etag[LS_ETAG_MAX];
+    struct ls_engine_put put = {.key = key, .replaces = ls_request_query(req, "replaces")};
+    if (path_key(serve, req, key, reply) && read_conditions(req, &put, etag, reply))
+        put_image(serve, req, ls_request_param(req, ":file"), &put, reply);
+}
+
+void ls_api_image_post(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply)
+{
+    char key[LS_KEY_MAX];
+    const char *weight = ls_request_form(req, "weight"), *type = ls_request_form(req, "type");
+    struct ls_engine_put put = {.key = key, .expect = LS_PUT_EXPECT_NEW};
+    if (!weight || !type || !req->form_file)
+        ls_problem(reply, 400, "missing-field", "form: wants weight, type and file");
+    else if (req->n_form > 2)
+        ls_problem(reply, 400, "unknown-field", "form: wants weight, type and file, and nothing else");
+    else if (make_key(serve, req, weight, type, req->form_file, key, reply))
+        put_image(serve, req, req->form_file, &put, reply);
+}
+
 /* ---- removal ---- */
 
 void ls_api_image_delete(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply)
@@ -270,7 +296,7 @@ void ls_api_image_delete(struct ls_serve *serve, struct ls_request *req, struct 
     char key[LS_KEY_MAX], etag[LS_ETAG_MAX];
     const char *match = req->headers[LS_HEADER_IF_MATCH];
     struct ls_err err = LS_ERR_INIT;
-    if (!ls_api_key(serve, req, key, reply))
+    if (!path_key(serve, req, key, reply))
         return;
     if (match && !ls_etag_single(match, etag, sizeof etag)) {
         ls_problem(reply, 400, "condition", "If-Match must be one etag");

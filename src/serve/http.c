@@ -23,6 +23,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "serve/events.h"
+#include "serve/form.h"
 #include "serve/internal.h"
 #include "serve/origin.h"
 #include "serve/problem.h"
@@ -63,6 +64,8 @@ struct call {
     enum ls_lane lane; /* WORKING */
     struct ls_request req;
     struct ls_reply reply; /* status 0: not refused (yet) */
+    struct ls_form *form;  /* while one is read */
+    uint64_t received;
     size_t discarded;
     int64_t began_ms;
 };
@@ -195,7 +198,10 @@ static bool admit(struct call *call, const char *method)
 static uint64_t body_max(const struct call *call)
 {
     const struct ls_route *route = call->req.route;
-    return route && route->body == LS_BODY_FILE ? call->http->serve->opts->max_upload_bytes : LS_REQUEST_BODY_MAX;
+    uint64_t upload = call->http->serve->opts->max_upload_bytes;
+    if (!route || route->body == LS_BODY_NONE || route->body == LS_BODY_JSON)
+        return LS_REQUEST_BODY_MAX;
+    return route->body == LS_BODY_FILE ? upload : upload + LS_REQUEST_BODY_MAX;
 }
 
 static uint64_t announced(const struct call *call)
@@ -283,8 +289,12 @@ static void work(void *job)
 static bool check_file(struct call *call)
 {
     struct ls_err err = LS_ERR_INIT;
+    const char *wrong = ls_form_end(LS_STEAL(call->form));
     if (call->req.body_too_long)
-        ls_problem(&call->reply, 413, "too-long", "the body is longer than %" PRIu64 " bytes", body_max(call));
+        ls_problem(&call->reply, 413, "too-long", "the file is longer than %" PRIu64 " bytes",
+                   call->http->serve->opts->max_upload_bytes);
+    else if (wrong)
+        ls_problem(&call->reply, 400, "form", "%s", wrong);
     else if (call->req.body_errno && ls_err_errno(&err, call->req.body_errno, "serve: cannot keep the body"))
         ls_problem_err(&call->reply, &err);
     return !call->reply.status;
@@ -297,7 +307,7 @@ static enum MHD_Result start_work(struct call *call)
     set_deadline(call->http, call->mhd, 0);
     if (route->body == LS_BODY_JSON && !ls_request_parse_json(&call->req, &call->reply))
         return send_reply(call);
-    if (route->body == LS_BODY_FILE && !check_file(call))
+    if ((route->body == LS_BODY_FILE || route->body == LS_BODY_FORM) && !check_file(call))
         return send_reply(call);
     call->lane = wants_job(call) ? LS_LANE_SHORT : route->lane;
     if (call->lane == LS_LANE_NOW) {
@@ -314,6 +324,15 @@ static enum MHD_Result start_work(struct call *call)
     return MHD_YES;
 }
 
+/* False: it is no form. */
+static bool begin_form(struct call *call)
+{
+    const char *type = call->req.headers[LS_HEADER_CONTENT_TYPE];
+    if (type && strncasecmp(type, "multipart/form-data", 19) == 0)
+        call->form = ls_form_new(call->mhd, &call->req, call->http->serve->opts->max_upload_bytes);
+    return call->form != NULL;
+}
+
 /* The headers are in. A refused body is read all the same when it is short, so that its sender reads the refusal. */
 static enum MHD_Result on_headers(struct call *call, const char *method)
 {
@@ -322,10 +341,12 @@ static enum MHD_Result on_headers(struct call *call, const char *method)
     if (admit(call, method)) {
         if (announced(call) > body_max(call)) {
             ls_problem(&call->reply, 413, "too-long", "the body is longer than %" PRIu64 " bytes", body_max(call));
-        } else if (call->req.route->body == LS_BODY_FILE) {
+        } else if (call->req.route->body == LS_BODY_FILE || call->req.route->body == LS_BODY_FORM) {
             set_deadline(call->http, call->mhd, UPLOAD_MS);
             if (ls_request_want_file(&call->req, &err))
                 ls_problem_err(&call->reply, &err);
+            else if (call->req.route->body == LS_BODY_FORM && !begin_form(call))
+                ls_problem(&call->reply, 415, "content-type", "the body must be a form: multipart/form-data");
         }
     }
     return call->reply.status && announced(call) > DISCARD_MOST ? send_reply(call) : MHD_YES;
@@ -333,7 +354,12 @@ static enum MHD_Result on_headers(struct call *call, const char *method)
 
 static enum MHD_Result on_body(struct call *call, const char *data, size_t len)
 {
-    if (!call->reply.status)
+    call->received += len;
+    if (call->received > body_max(call))
+        call->req.body_too_long = true;
+    else if (!call->reply.status && call->form)
+        ls_form_add(call->form, data, len);
+    else if (!call->reply.status)
         ls_request_add_body(&call->req, data, len, body_max(call));
     if (call->reply.status || call->req.body_too_long)
         call->discarded += len;
@@ -386,6 +412,7 @@ static void on_completed(void *ctx, struct MHD_Connection *mhd, void **slot, enu
                                                {"ms", ls_v_int(ls_monotonic_ms() - call->began_ms)},
                                                {"ended", ls_v_int((int64_t)code)},
                                                {0}});
+    (void)ls_form_end(call->form); /* of a request that broke off */
     ls_request_dispose(&call->req);
     ls_reply_dispose(&call->reply);
     free(call->target);

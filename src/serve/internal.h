@@ -85,8 +85,6 @@ enum ls_rc ls_listen_passed(int fd, struct ls_listener *out_listener, struct ls_
 
 /* ---- what handlers share ---- */
 
-/* The key that :id, :weight, :type and :file of the path name. False: the reply says why not. */
-bool ls_api_key(struct ls_serve *serve, const struct ls_request *req, char out[LS_KEY_MAX], struct ls_reply *reply);
 /* Does the catalog know this product? False: the reply says so, or why it cannot be told. */
 bool ls_api_product(struct ls_serve *serve, const char *product, struct ls_reply *reply);
 
@@ -114,6 +112,7 @@ void ls_api_variant_delete(struct ls_serve *serve, struct ls_request *req, struc
 void ls_api_images(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_image_get(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_image_put(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_image_post(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_image_delete(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_audit(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_scans(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);

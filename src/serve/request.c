@@ -114,6 +114,11 @@ void ls_request_dispose(struct ls_request *req)
             explicit_bzero(req->headers[i], strlen(req->headers[i]));
         free(req->headers[i]);
     }
+    for (size_t i = 0; i < req->n_form; i++) {
+        free(req->form[i].name);
+        free(req->form[i].value);
+    }
+    free(req->form_file);
     ls_buf_dispose(&req->body);
     if (req->body_fd >= 0)
         close(req->body_fd);
@@ -164,6 +169,14 @@ const char *ls_request_query(const struct ls_request *req, const char *name)
     for (size_t i = 0; i < req->n_query; i++)
         if (strcmp(req->query[i].name, name) == 0)
             return req->query[i].value;
+    return NULL;
+}
+
+const char *ls_request_form(const struct ls_request *req, const char *name)
+{
+    for (size_t i = 0; i < req->n_form; i++)
+        if (strcmp(req->form[i].name, name) == 0)
+            return req->form[i].value;
     return NULL;
 }
 

@@ -20,6 +20,8 @@
 #define LS_REQUEST_QUERY_MAX 16
 #define LS_REQUEST_BODY_MAX ((size_t)64 * 1024) /* of a JSON body */
 #define LS_REQUEST_DEPTH_MAX 8
+#define LS_REQUEST_FORM_MAX 8                           /* fields of a form */
+#define LS_REQUEST_FIELD_MAX 255                        /* bytes of one */
 #define LS_REQUEST_NUMBER_MAX ((UINT64_C(1) << 53) - 1) /* what every JSON parser keeps exactly */
 
 enum ls_header {
@@ -56,9 +58,14 @@ struct ls_request {
     enum ls_role role;
     struct ls_buf body;
     bool body_too_long;
-    int body_fd;                  /* of a route that takes files: an unlinked file instead of `body`; -1 = none */
-    uint64_t body_size_bytes;     /* of that file */
-    int body_errno;               /* why it could not be kept, or 0 */
+    int body_fd;              /* of a route that takes files: an unlinked file instead of `body`; -1 = none */
+    uint64_t body_size_bytes; /* of that file */
+    int body_errno;           /* why it could not be kept, or 0 */
+    struct {
+        char *name, *value;
+    } form[LS_REQUEST_FORM_MAX]; /* of a form: its short fields */
+    size_t n_form;
+    char *form_file;              /* of a form: what its file is called, or NULL */
     json_t *json;                 /* the body, once it was parsed */
     struct ls_progress *progress; /* of a job: where its handler tells how far it is; or NULL */
 };
@@ -81,6 +88,9 @@ const char *ls_request_query(const struct ls_request *req, const char *name);
  * wrong. */
 bool ls_request_query_number(const struct ls_request *req, const char *name, uint64_t most, uint64_t *out_n,
                              struct ls_reply *reply);
+
+/* A form's field, or NULL. */
+const char *ls_request_form(const struct ls_request *req, const char *name);
 
 /* Let the body go to a file. LS_NO_SPACE and the like when there is none to be had. */
 enum ls_rc ls_request_want_file(struct ls_request *req, struct ls_err *err) LS_MUST_CHECK;

@@ -25,6 +25,7 @@ const struct ls_route ls_routes[] = {
     {"PATCH", VARIANTS "/:weight", ADMINS, LS_BODY_JSON, LS_LANE_SHORT, "", ls_api_variant_change},
     {"DELETE", VARIANTS "/:weight", ADMINS, LS_BODY_NONE, LS_LANE_SHORT, "", ls_api_variant_delete},
     {"GET", "/admin/products/:id/images", READERS, LS_BODY_NONE, LS_LANE_SHORT, "after limit", ls_api_images},
+    {"POST", "/admin/products/:id/images", ADMINS, LS_BODY_FORM, LS_LANE_SHORT, "", ls_api_image_post},
     {"GET", IMAGE, READERS, LS_BODY_NONE, LS_LANE_SHORT, "", ls_api_image_get},
     {"PUT", IMAGE, ADMINS, LS_BODY_FILE, LS_LANE_SHORT, "replaces", ls_api_image_put},
     {"DELETE", IMAGE, ADMINS, LS_BODY_NONE, LS_LANE_SHORT, "", ls_api_image_delete},

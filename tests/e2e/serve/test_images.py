@@ -88,7 +88,49 @@ def test_an_upload_is_bounded(lockstep, server):
     assert len(body) > 200 * 1024
     put(server, f"{FOLDER}/large.png", body).problem(413, "too-long")
     put(server, f"{FOLDER}/large.png", iter([body[:150000], body[150000:]])).problem(413, "too-long")
+    post(server, ("weight", None, b"500ml"), ("type", None, b"hero-card"), ("file", "large.png", body)).problem(
+        413, "too-long"
+    )
     assert put(server, f"{FOLDER}/small.png", png("small", 100)).status == 201
+    lockstep.assert_in_step()
+
+
+def form(*parts: tuple[str, str | None, bytes]) -> tuple[bytes, dict]:
+    """(name, file name or None, bytes) as multipart/form-data."""
+    body = b""
+    for name, file, data in parts:
+        named = f'; filename="{file}"' if file is not None else ""
+        body += f'--edge\r\nContent-Disposition: form-data; name="{name}"{named}\r\n\r\n'.encode() + data + b"\r\n"
+    return body + b"--edge--\r\n", {"Content-Type": "multipart/form-data; boundary=edge"}
+
+
+def post(server, *parts):
+    body, headers = form(*parts)
+    return server.request("POST", "/admin/products/p1/images", body, headers=headers)
+
+
+def test_a_form_uploads_as_well(shop):
+    lockstep, server, keys = shop
+    data = png("form", 60)
+    where = (("weight", None, b"500ml"), ("type", None, b"hero-card"))
+    answer = post(server, *where, ("file", "from form.png", data))
+    assert answer.status == 201 and answer.json["key"] == key_of("from form.png")
+    assert lockstep.backend.get(key_of("from form.png")) == data
+    assert post(server, ("file", "first.jpg", JPEG), *where).status == 201, "parts come in any order"
+    post(server, *where, ("file", "first.jpg", JPEG)).problem(409, "exists")
+    post(server, *where, ("file", "a.png", JPEG)).problem(415, "wrong-kind")
+    post(server, *where, ("file", "../a.png", data)).problem(400, "malformed-id")
+    post(server, *where, ("image", "a.png", data)).problem(400, "form")
+    post(server, *where, ("file", "a.png", data), ("file", "b.png", data)).problem(400, "form")
+    post(server, *where, ("weight", None, b"1kg"), ("file", "a.png", data)).problem(400, "form")
+    post(server, *where, ("other", None, b"x"), ("file", "a.png", data)).problem(400, "unknown-field")
+    post(server, ("weight", None, b"x" * 300), ("file", "a.png", data)).problem(400, "form")
+    post(server, where[0], ("file", "a.png", data)).problem(400, "missing-field")
+    post(server, *where).problem(400, "missing-field")
+    server.request("POST", "/admin/products/p1/images", data, headers={"Content-Type": "image/png"}).problem(
+        415, "content-type"
+    )
+    assert set(lockstep.oracle.rows()) == {*keys, key_of("from form.png"), key_of("first.jpg")}
     lockstep.assert_in_step()
 
 
