@@ -48,6 +48,8 @@ void ls_api_job_start(struct ls_serve *serve, struct ls_request *req, struct ls_
         ls_problem(reply, 400, "wrong-type", "query: async must be 0 or 1");
         return;
     }
+    if (req->route->check && !req->route->check(serve, req, reply))
+        return;
     enum ls_rc rc = ls_jobs_start(serve->jobs, req, id, &err);
     if (rc == LS_BUSY) {
         ls_problem(reply, 503, "busy", "%s", err.text);

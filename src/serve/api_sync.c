@@ -244,6 +244,15 @@ static void mend(struct ls_serve *serve, const struct ls_request *req, const cha
 
 /* ---- the routes ---- */
 
+bool ls_api_sync_check(struct ls_serve *serve, const struct ls_request *req, struct ls_reply *reply)
+{
+    int64_t grace_ms;
+    struct wishes wishes;
+    const char *product = strstr(req->route->path, "/:id/") ? ls_request_param(req, ":id") : NULL;
+    return (!product || check_product(serve, product, reply)) && read_grace(serve, req, &grace_ms, reply) &&
+           (ls_request_is_safe(req) || read_wishes(req, &wishes, reply));
+}
+
 void ls_api_check_one(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply)
 {
     check(serve, req, ls_request_param(req, ":id"), reply);

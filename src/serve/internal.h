@@ -123,5 +123,7 @@ void ls_api_check_one(struct ls_serve *serve, struct ls_request *req, struct ls_
 void ls_api_check_all(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_sync_one(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_sync_all(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+/* Of these four: are id, query and body well-formed? */
+bool ls_api_sync_check(struct ls_serve *serve, const struct ls_request *req, struct ls_reply *reply);
 
 #endif

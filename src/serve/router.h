@@ -31,6 +31,8 @@ struct ls_route {
     enum ls_lane lane;
     const char *query; /* names of the parameters that it takes, with spaces between */
     void (*run)(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+    /* Of a route that can run as a job: what can be told at once. False: the reply says what is wrong. */
+    bool (*check)(struct ls_serve *serve, const struct ls_request *req, struct ls_reply *reply);
 };
 
 /* All routes; the first that fits is taken. */

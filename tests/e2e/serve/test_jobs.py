@@ -58,6 +58,11 @@ def test_a_refusal_is_the_answer_of_a_job_as_well(lockstep, server):
     path = server.post(f"{SYNC_ALL}&async=1", {"recreateMissing": True}).headers["location"]
     assert ended(server, path)["status"] == 409
     assert server.get(f"{path}/result").problem(409, "guard")["confirm"] == 20
+    # What can be told at once is.
+    server.post(f"{SYNC_ALL}&async=1", {"recreateMissing": 1}).problem(400, "wrong-type")
+    server.get("/admin/products/../images/sync/check?async=1").problem(400, "malformed-id")
+    server.get("/admin/products/sync/check-all?async=1&grace=soon").problem(400, "wrong-type")
+    assert len(server.get("/admin/jobs").json["jobs"]) == 1
 
 
 @pytest.mark.pairs("file")
