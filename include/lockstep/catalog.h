@@ -197,6 +197,14 @@ struct ls_trash_page {
     void *memory;
 };
 
+/* What is there of the differences that a scan found (lockstep_finding). */
+enum ls_scan_findings {
+    LS_SCAN_FINDINGS_NONE = 1,
+    LS_SCAN_FINDINGS_WRITING, /* they come */
+    LS_SCAN_FINDINGS_KEPT,    /* they can be read */
+    LS_SCAN_FINDINGS_GOING    /* scan_tidy removes them */
+};
+
 /* A finished or running scan, for `status` and the history. */
 struct ls_scan_row {
     int64_t id;
@@ -204,6 +212,52 @@ struct ls_scan_row {
     bool complete;
     char scope[256]; /* "" = everything, else products */
     uint64_t images, synced, orphaned, missing, stale, moved, misfiled, misplaced, pending, errors;
+    uint64_t products, twins, objects_seen, rows_seen;
+    bool shared;                     /* several processes work on its ranges */
+    enum ls_scan_findings findings;  /* 0 = NONE */
+    char instance[LS_INTENT_ID_LEN]; /* who began it */
+    char options[128];               /* of a shared one: what its findings depend on, in the scanner's words */
+};
+
+enum ls_range_state { LS_RANGE_FREE = 1, LS_RANGE_TAKEN, LS_RANGE_DONE };
+
+/* A part of a shared scan. */
+struct ls_scan_range {
+    int64_t scan;
+    int64_t number;                   /* 0: no keys, but what is left to do when all others are done */
+    const char *prefix;               /* what its keys begin with */
+    const char *after_key, *last_key; /* after < key <= last; last NULL = no bound */
+    enum ls_range_state state;
+    char instance[LS_INTENT_ID_LEN]; /* who took it last, or "" */
+    int64_t turn;                    /* how often it was taken: the fence of whoever lost it */
+    int64_t beat;                    /* moves while the process that has it lives */
+    bool store_incomplete, catalog_incomplete;
+    uint64_t synced, objects_seen, rows_seen, errors;
+    const char *messages; /* some of the errors, a line each */
+};
+
+struct ls_scan_range_page {
+    struct ls_scan_range *items;
+    size_t n;
+    void *memory;
+};
+
+/* One difference that a scan found; the words are the scanner's. */
+struct ls_scan_finding {
+    const char *key;
+    const char *kind; /* "orphaned", … */
+    uint32_t flags;
+    int64_t twin;        /* 0 = none */
+    const char *partner; /* the next are NULL when there is none */
+    const char *row_etag, *object_etag;
+    uint64_t row_size, object_size;
+    const char *detail;
+};
+
+struct ls_scan_finding_page {
+    struct ls_scan_finding *items;
+    size_t n;
+    void *memory;
 };
 
 /* One changed row since a change number; written by triggers, whoever changes the row. */
@@ -374,8 +428,44 @@ struct ls_catalog_ops {
                              unsigned limit, struct ls_trash_page *out, struct ls_err *err);
     /* Insert (id 0; the new id is written back) or update. In a transaction of its own. */
     enum ls_rc (*scan_put)(struct ls_catalog *cat, struct ls_scan_row *scan, struct ls_err *err);
+    /* The same in tx. */
+    enum ls_rc (*scan_write)(struct ls_tx *tx, struct ls_scan_row *scan, struct ls_err *err);
     /* The newest scan with before > id (0 = the newest of all): LS_NOT_FOUND when there is none. */
     enum ls_rc (*scan_get)(struct ls_catalog *cat, int64_t before, struct ls_scan_row *out, struct ls_err *err);
+    /* The newest shared scan that has not ended, or LS_NOT_FOUND. */
+    enum ls_rc (*scan_running)(struct ls_catalog *cat, struct ls_tx *tx, struct ls_scan_row *out, struct ls_err *err);
+    /* Keep the findings of the newest two scans of a kind (complete or not, of everything or of some products), forget
+     * a part of the others' and of those that died; the rows of the newest 10,000 scans stay. Sets *out_more when there
+     * is more to forget. */
+    enum ls_rc (*scan_tidy)(struct ls_catalog *cat, bool *out_more, struct ls_err *err);
+
+    /* -- ranges of a shared scan, by number; scan_range_take and _set are the only ways from state to state -- */
+    enum ls_rc (*scan_ranges_add)(struct ls_tx *tx, const struct ls_scan_range *items, size_t n, struct ls_err *err);
+    enum ls_rc (*scan_ranges)(struct ls_catalog *cat, struct ls_tx *tx, int64_t scan, struct ls_scan_range_page *out,
+                              struct ls_err *err);
+    /* Make `instance` the owner of a free range and set *out_number and *out_turn. Number 0 is free only when all
+     * others are done. LS_NOT_FOUND when none is free. */
+    enum ls_rc (*scan_range_take)(struct ls_tx *tx, int64_t scan, const char *instance, int64_t *out_number,
+                                  int64_t *out_turn, struct ls_err *err);
+    /* The same for one that somebody else has, if it is still that turn: LS_CONFLICT otherwise. */
+    enum ls_rc (*scan_range_take_over)(struct ls_tx *tx, const struct ls_scan_range *range, const char *instance,
+                                       int64_t *out_turn, struct ls_err *err);
+    /* Record state, counts and messages of a range. LS_CONFLICT when it is not taken by this instance in this turn. */
+    enum ls_rc (*scan_range_set)(struct ls_tx *tx, const struct ls_scan_range *range, struct ls_err *err);
+    /* Show that this instance lives: move the beat of all ranges that it has. A relaxed transaction of its own. */
+    enum ls_rc (*scan_beat)(struct ls_catalog *cat, int64_t scan, const char *instance, struct ls_err *err);
+
+    /* -- findings of a scan; one for a key -- */
+    /* Insert or replace. */
+    enum ls_rc (*findings_put)(struct ls_tx *tx, int64_t scan, const struct ls_scan_finding *items, size_t n,
+                               struct ls_err *err);
+    /* Remove those with after < key <= last (NULL = no bound) and of a kind (NULL = any). */
+    enum ls_rc (*findings_remove)(struct ls_tx *tx, int64_t scan, const char *kind, const char *after, const char *last,
+                                  struct ls_err *err);
+    /* In key order, after a key; "" = from the first. */
+    enum ls_rc (*finding_page)(struct ls_catalog *cat, int64_t scan, const char *after, unsigned limit,
+                               struct ls_scan_finding_page *out, struct ls_err *err);
+
     /* lockstep_meta: small settings such as the bucket's own id. Heap value, LS_NOT_FOUND. */
     enum ls_rc (*meta_get)(struct ls_catalog *cat, struct ls_tx *tx, const char *name, char **out_value,
                            struct ls_err *err);
@@ -412,6 +502,8 @@ void ls_instance_page_dispose(struct ls_instance_page *page);
 void ls_audit_page_dispose(struct ls_audit_page *page);
 void ls_trash_page_dispose(struct ls_trash_page *page);
 void ls_change_page_dispose(struct ls_change_page *page);
+void ls_scan_range_page_dispose(struct ls_scan_range_page *page);
+void ls_scan_finding_page_dispose(struct ls_scan_finding_page *page);
 
 /* The word for an operation as audit trail and logs show it, and back. */
 const char *ls_op_name(enum ls_op op);

@@ -50,6 +50,8 @@ DEFINE_PAGE_DISPOSE(intent_item, items)
 DEFINE_PAGE_DISPOSE(audit, items)
 DEFINE_PAGE_DISPOSE(trash, items)
 DEFINE_PAGE_DISPOSE(change, items)
+DEFINE_PAGE_DISPOSE(scan_range, items)
+DEFINE_PAGE_DISPOSE(scan_finding, items)
 DEFINE_FLAT_PAGE_DISPOSE(variant)
 DEFINE_FLAT_PAGE_DISPOSE(folder)
 DEFINE_FLAT_PAGE_DISPOSE(intent)
@@ -68,6 +70,18 @@ static const char *const action_names[] = {
 static const char *const state_names[] = {
     [LS_INTENT_OPEN] = "open",
     [LS_INTENT_COMMITTED] = "committed",
+};
+
+static const char *const findings_names[] = {
+    [LS_SCAN_FINDINGS_NONE] = "none",
+    [LS_SCAN_FINDINGS_WRITING] = "writing",
+    [LS_SCAN_FINDINGS_KEPT] = "kept",
+    [LS_SCAN_FINDINGS_GOING] = "going",
+};
+static const char *const range_state_names[] = {
+    [LS_RANGE_FREE] = "free",
+    [LS_RANGE_TAKEN] = "taken",
+    [LS_RANGE_DONE] = "done",
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -89,6 +103,14 @@ static unsigned value_of(const char *const *names, size_t count, const char *tex
 const char *ls_op_name(enum ls_op op) { return word(op_names, COUNT(op_names), op); }
 const char *ls_action_name(enum ls_action action) { return word(action_names, COUNT(action_names), action); }
 const char *ls_intent_state_name(enum ls_intent_state state) { return word(state_names, COUNT(state_names), state); }
+const char *ls_scan_findings_name(enum ls_scan_findings findings)
+{
+    return word(findings_names, COUNT(findings_names), findings ? findings : LS_SCAN_FINDINGS_NONE);
+}
+const char *ls_range_state_name(enum ls_range_state state)
+{
+    return word(range_state_names, COUNT(range_state_names), state);
+}
 
 enum ls_op ls_op_parse(const char *text) { return (enum ls_op)value_of(op_names, COUNT(op_names), text); }
 enum ls_action ls_action_parse(const char *text)
@@ -98,4 +120,12 @@ enum ls_action ls_action_parse(const char *text)
 enum ls_intent_state ls_intent_state_parse(const char *text)
 {
     return (enum ls_intent_state)value_of(state_names, COUNT(state_names), text);
+}
+enum ls_scan_findings ls_scan_findings_parse(const char *text)
+{
+    return (enum ls_scan_findings)value_of(findings_names, COUNT(findings_names), text);
+}
+enum ls_range_state ls_range_state_parse(const char *text)
+{
+    return (enum ls_range_state)value_of(range_state_names, COUNT(range_state_names), text);
 }

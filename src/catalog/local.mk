@@ -23,6 +23,7 @@ libls_catalog_la_SOURCES = \
 	src/catalog/pg_query.c \
 	src/catalog/pg_resolve.c \
 	src/catalog/pg_schema.c \
+	src/catalog/pg_scan.c \
 	src/catalog/pg_side.c \
 	src/catalog/pg_sql.c src/catalog/pg_sql.h \
 	src/catalog/pg_tx.c \
@@ -41,6 +42,7 @@ libls_catalog_la_SOURCES = \
 	src/catalog/sqlite_lock.c \
 	src/catalog/sqlite_product.c \
 	src/catalog/sqlite_query.c \
+	src/catalog/sqlite_scan.c \
 	src/catalog/sqlite_schema.c \
 	src/catalog/sqlite_side.c \
 	src/catalog/sqlite_sql.c src/catalog/sqlite_sql.h \

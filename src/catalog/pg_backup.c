@@ -18,8 +18,8 @@
 /* Each after those that it refers to. */
 static const char *const product_tables[] = {"product", "product_variant", "product_image"};
 static const char *const side_tables[] = {"lockstep.lockstep_object", "lockstep.lockstep_folder",
-                                          "lockstep.lockstep_trash", "lockstep.lockstep_audit",
-                                          "lockstep.lockstep_scan"};
+                                          "lockstep.lockstep_trash",  "lockstep.lockstep_audit",
+                                          "lockstep.lockstep_scan",   "lockstep.lockstep_finding"};
 #define COUNT(tables) (sizeof(tables) / sizeof(tables)[0])
 
 /* Numbers that were given are not given again. The first two are of our own product tables. */

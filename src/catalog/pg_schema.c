@@ -225,7 +225,28 @@ static const char version_2[] =
     "WHERE {live i image} AND {text i image.file_name} > '' ON CONFLICT DO NOTHING;";
 /* clang-format on */
 
-const char *const ls_pg_migrations[] = {version_1, version_2};
+/* Scans that several processes share, and what scans found. */
+static const char version_3[] =
+    "ALTER TABLE lockstep.lockstep_scan ADD COLUMN products bigint NOT NULL DEFAULT 0, "
+    "ADD COLUMN twins bigint NOT NULL DEFAULT 0, ADD COLUMN objects_seen bigint NOT NULL DEFAULT 0, "
+    "ADD COLUMN rows_seen bigint NOT NULL DEFAULT 0, ADD COLUMN shared boolean NOT NULL DEFAULT false, "
+    "ADD COLUMN findings text NOT NULL DEFAULT 'none', ADD COLUMN instance text NOT NULL DEFAULT '', "
+    "ADD COLUMN options text NOT NULL DEFAULT '';"
+    "CREATE INDEX lockstep_scan_by_findings ON lockstep.lockstep_scan (findings, id);"
+
+    "CREATE TABLE lockstep.lockstep_finding (scan bigint NOT NULL REFERENCES lockstep.lockstep_scan (id) "
+    "ON DELETE CASCADE, key bytea NOT NULL, kind text NOT NULL, flags bigint NOT NULL, twin bigint NOT NULL, "
+    "partner bytea, row_etag text, row_size bigint NOT NULL, object_etag text, object_size bigint NOT NULL, "
+    "detail text, PRIMARY KEY (scan, key));"
+
+    "CREATE TABLE lockstep.lockstep_scan_range (scan bigint NOT NULL REFERENCES lockstep.lockstep_scan (id) "
+    "ON DELETE CASCADE, number bigint NOT NULL, prefix bytea NOT NULL, after_key bytea NOT NULL, last_key bytea, "
+    "state text NOT NULL, instance text NOT NULL, turn bigint NOT NULL, beat bigint NOT NULL, "
+    "store_incomplete boolean NOT NULL, catalog_incomplete boolean NOT NULL, synced bigint NOT NULL, "
+    "objects_seen bigint NOT NULL, rows_seen bigint NOT NULL, errors bigint NOT NULL, messages text NOT NULL, "
+    "PRIMARY KEY (scan, number));";
+
+const char *const ls_pg_migrations[] = {version_1, version_2, version_3};
 const unsigned ls_pg_schema_version = sizeof ls_pg_migrations / sizeof ls_pg_migrations[0];
 
 /* The first value of a query as text; *out_found tells whether there is one. */

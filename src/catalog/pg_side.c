@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Audit trail, trash list, scans and settings.
+ * Audit trail, trash list and settings.
  *
  * A prefix of keys is compared byte by byte while the table is walked in the order asked for: both lists are read by
  * people or by purges that take everything anyway.
@@ -140,69 +140,6 @@ enum ls_rc ls_pg_trash_page(struct ls_catalog *cat, struct ls_tx *tx, const char
     if (rc != LS_OK)
         ls_trash_page_dispose(out);
     return rc;
-}
-
-/* ---- scans ---- */
-
-/* In the order of SCAN_COLUMNS, behind scope. */
-static void scan_counts(struct ls_scan_row *scan, uint64_t *out_counts[10])
-{
-    uint64_t *counts[] = {&scan->images, &scan->synced,   &scan->orphaned,  &scan->missing, &scan->stale,
-                          &scan->moved,  &scan->misfiled, &scan->misplaced, &scan->pending, &scan->errors};
-    memcpy(out_counts, counts, sizeof counts);
-}
-
-enum ls_rc ls_pg_scan_put(struct ls_catalog *cat, struct ls_scan_row *scan, struct ls_err *err)
-{
-    struct ls_tx *begun;
-    uint64_t *counts[10];
-    LS_AUTO(ls_pg_result) PGresult *res = NULL;
-    LS_AUTO(ls_pg_query) struct ls_pg_query q;
-    ls_pg_query_init(&q, scan->id ? LS_PG_SCAN_UPDATE : LS_PG_SCAN_INSERT);
-    enum ls_rc rc = ls_pg_begin(cat, &begun, err);
-    if (rc != LS_OK)
-        return rc;
-    LS_AUTO(ls_pg_tx) struct ls_tx *tx = begun;
-    scan_counts(scan, counts);
-    ls_pg_int(&q, scan->started_ns);
-    ls_pg_int(&q, scan->ended_ns);
-    ls_pg_int(&q, scan->complete);
-    ls_pg_prose(&q, scan->scope);
-    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
-        ls_pg_int(&q, (int64_t)*counts[i]);
-    if (scan->id)
-        ls_pg_int(&q, scan->id);
-    rc = ls_pg_run(tx, &q, NULL, &res, err);
-    if (rc == LS_OK && PQntuples(res) == 0)
-        return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no scan %lld", (long long)scan->id);
-    if (rc == LS_OK)
-        rc = ls_pg_commit(LS_STEAL(tx), err);
-    if (rc == LS_OK)
-        scan->id = ls_pg_get_int(res, 0, 0);
-    return rc;
-}
-
-enum ls_rc ls_pg_scan_get(struct ls_catalog *cat, int64_t before, struct ls_scan_row *out, struct ls_err *err)
-{
-    uint64_t *counts[10];
-    LS_AUTO(ls_pg_result) PGresult *res = NULL;
-    LS_AUTO(ls_pg_query) struct ls_pg_query q;
-    ls_pg_query_init(&q, LS_PG_SCAN_GET);
-    ls_pg_int(&q, before ? before : INT64_MAX);
-    enum ls_rc rc = ls_pg_read(cat, NULL, &q, &res, err);
-    if (rc == LS_OK && PQntuples(res) == 0)
-        return ls_err_set(err, LS_NOT_FOUND, "catalog: no scan is recorded%s", before ? " before that one" : "");
-    if (rc != LS_OK)
-        return rc;
-    memset(out, 0, sizeof *out);
-    out->id = ls_pg_get_int(res, 0, 0);
-    out->started_ns = ls_pg_get_int(res, 0, 1);
-    out->ended_ns = ls_pg_get_int(res, 0, 2);
-    out->complete = ls_pg_get_int(res, 0, 3) != 0;
-    scan_counts(out, counts);
-    for (int i = 0; i < 10; i++)
-        *counts[i] = (uint64_t)ls_pg_get_int(res, 0, 5 + i);
-    return ls_pg_get_fixed(res, 0, 4, out->scope, sizeof out->scope, err);
 }
 
 /* ---- settings ---- */

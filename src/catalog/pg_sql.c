@@ -32,8 +32,13 @@
 #define INTENT_SELECT "SELECT id, instance, op, state, created_ns, args FROM lockstep.lockstep_intent "
 #define SCAN_COLUMNS                                                                                                   \
     "started_ns, ended_ns, complete, scope, images, synced, orphaned, missing, stale, moved, misfiled, misplaced, "    \
-    "pending, errors"
-#define SCAN_VALUES "$1, $2, $3::bigint <> 0, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14"
+    "pending, errors, products, twins, objects_seen, rows_seen, shared, findings, instance, options"
+#define SCAN_VALUES                                                                                                    \
+    "$1, $2, $3::bigint <> 0, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, "                   \
+    "$19::bigint <> 0, $20, $21, $22"
+#define RANGE_COLUMNS                                                                                                  \
+    "scan, number, prefix, after_key, last_key, state, instance, turn, beat, store_incomplete, catalog_incomplete, "   \
+    "synced, objects_seen, rows_seen, errors, messages"
 
 /* The recorded etag is what the writer expects; NULL expects nothing. */
 #define ETAG_IS(key, expected)                                                                                         \
@@ -351,12 +356,86 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
                            false},
     [LS_PG_SCAN_UPDATE] = {"record a scan",
                            "UPDATE lockstep.lockstep_scan SET (" SCAN_COLUMNS ") = (" SCAN_VALUES
-                           ") WHERE id = $15 RETURNING id",
+                           ") WHERE id = $23 RETURNING id",
                            false},
     [LS_PG_SCAN_GET] = {"read the scans",
                         "SELECT id, " SCAN_COLUMNS " FROM lockstep.lockstep_scan WHERE id < $1 "
                         "ORDER BY id DESC LIMIT 1",
                         false},
+    [LS_PG_SCAN_RUNNING] = {"look for a shared scan",
+                            "SELECT id, " SCAN_COLUMNS " FROM lockstep.lockstep_scan WHERE findings = 'writing' "
+                            "AND shared AND ended_ns = 0 ORDER BY id DESC LIMIT 1",
+                            false},
+    [LS_PG_SCAN_BURY] = {"end the scans of dead processes",
+                         "UPDATE lockstep.lockstep_scan s SET findings = 'going', "
+                         "ended_ns = CASE WHEN ended_ns = 0 THEN $1 ELSE ended_ns END "
+                         "WHERE findings = 'writing' AND NOT shared AND NOT EXISTS "
+                         "(SELECT 1 FROM lockstep.lockstep_instance i WHERE i.id = s.instance)",
+                         false},
+    [LS_PG_SCAN_OUTDATE] = {"let go of old findings",
+                            "UPDATE lockstep.lockstep_scan s SET findings = 'going' WHERE findings = 'kept' AND ("
+                            "SELECT count(*) FROM lockstep.lockstep_scan n WHERE n.findings = 'kept' AND n.id > s.id "
+                            "AND n.complete = s.complete AND (n.scope = '') = (s.scope = '')) >= 2",
+                            false},
+    [LS_PG_SCAN_GOING] = {"look for old findings",
+                          "SELECT id FROM lockstep.lockstep_scan WHERE findings = 'going' ORDER BY id LIMIT 1", false},
+    [LS_PG_SCAN_GONE] = {"let go of old findings", "UPDATE lockstep.lockstep_scan SET findings = 'none' WHERE id = $1",
+                         false},
+    [LS_PG_SCAN_FORGET] = {"forget old scans",
+                           "DELETE FROM lockstep.lockstep_scan WHERE id <= (SELECT max(id) "
+                           "FROM lockstep.lockstep_scan) - 10000",
+                           false},
+    [LS_PG_RANGE_INSERT] = {"write a scan's range",
+                            "INSERT INTO lockstep.lockstep_scan_range (" RANGE_COLUMNS ") VALUES ($1, $2, $3, $4, $5, "
+                            "$6, $7, $8, $9, $10::bigint <> 0, $11::bigint <> 0, $12, $13, $14, $15, $16)",
+                            false},
+    [LS_PG_RANGE_LIST] = {"read a scan's ranges",
+                          "SELECT " RANGE_COLUMNS " FROM lockstep.lockstep_scan_range WHERE scan = $1 ORDER BY number",
+                          false},
+    [LS_PG_RANGE_TAKE] = {"take a range",
+                          "UPDATE lockstep.lockstep_scan_range SET state = 'taken', instance = $1, turn = turn + 1, "
+                          "beat = beat + 1 WHERE scan = $2 AND number = (SELECT f.number "
+                          "FROM lockstep.lockstep_scan_range f WHERE f.scan = $2 AND f.state = 'free' "
+                          "AND (f.number > 0 OR NOT EXISTS (SELECT 1 FROM lockstep.lockstep_scan_range o "
+                          "WHERE o.scan = $2 AND o.number > 0 AND o.state <> 'done')) "
+                          "ORDER BY f.number LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING number, turn",
+                          false},
+    [LS_PG_RANGE_TAKE_OVER] = {"take over a range",
+                               "UPDATE lockstep.lockstep_scan_range SET instance = $1, turn = turn + 1, "
+                               "beat = beat + 1 WHERE scan = $2 AND number = $3 AND turn = $4 AND state = 'taken'",
+                               false},
+    [LS_PG_RANGE_SET] = {"record a range",
+                         "UPDATE lockstep.lockstep_scan_range SET state = $1, store_incomplete = $2::bigint <> 0, "
+                         "catalog_incomplete = $3::bigint <> 0, synced = $4, objects_seen = $5, rows_seen = $6, "
+                         "errors = $7, messages = $8, beat = beat + 1 "
+                         "WHERE scan = $9 AND number = $10 AND instance = $11 AND turn = $12 AND state = 'taken'",
+                         false},
+    [LS_PG_RANGE_BEAT] = {"show that this process lives",
+                          "UPDATE lockstep.lockstep_scan_range SET beat = beat + 1 "
+                          "WHERE scan = $1 AND instance = $2 AND state = 'taken'",
+                          false},
+    [LS_PG_RANGE_DELETE] = {"forget a scan's ranges", "DELETE FROM lockstep.lockstep_scan_range WHERE scan = $1",
+                            false},
+    [LS_PG_FINDING_PUT] = {"record a finding",
+                           "INSERT INTO lockstep.lockstep_finding (scan, key, kind, flags, twin, partner, row_etag, "
+                           "row_size, object_etag, object_size, detail) "
+                           "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (scan, key) DO UPDATE "
+                           "SET (kind, flags, twin, partner, row_etag, row_size, object_etag, object_size, detail) = "
+                           "ROW (excluded.kind, excluded.flags, excluded.twin, excluded.partner, excluded.row_etag, "
+                           "excluded.row_size, excluded.object_etag, excluded.object_size, excluded.detail)",
+                           false},
+    [LS_PG_FINDING_DELETE] = {"forget findings",
+                              "DELETE FROM lockstep.lockstep_finding WHERE scan = $1 AND key > $2 "
+                              "AND ($3::bytea IS NULL OR key <= $3) AND ($4::text IS NULL OR kind = $4)",
+                              false},
+    [LS_PG_FINDING_FORGET] = {"forget findings",
+                              "DELETE FROM lockstep.lockstep_finding WHERE scan = $1 AND key IN "
+                              "(SELECT key FROM lockstep.lockstep_finding WHERE scan = $1 ORDER BY key LIMIT $2)",
+                              false},
+    [LS_PG_FINDING_PAGE] = {"read findings",
+                            "SELECT key, kind, flags, twin, partner, row_etag, row_size, object_etag, object_size, "
+                            "detail FROM lockstep.lockstep_finding WHERE scan = $1 AND key > $2 ORDER BY key LIMIT $3",
+                            false},
     [LS_PG_META_GET] = {"read a setting", "SELECT value FROM lockstep.lockstep_meta WHERE name = $1", false},
     [LS_PG_META_SET] = {"change a setting",
                         "INSERT INTO lockstep.lockstep_meta (name, value) VALUES ($1, $2) "

@@ -278,10 +278,28 @@ enum ls_rc ls_sqlite_trash_add(struct ls_tx *, const struct ls_trash *, struct l
 enum ls_rc ls_sqlite_trash_remove(struct ls_tx *, const char *, struct ls_err *);
 enum ls_rc ls_sqlite_trash_page(struct ls_catalog *, struct ls_tx *, const char *, const char *, unsigned,
                                 struct ls_trash_page *, struct ls_err *);
-enum ls_rc ls_sqlite_scan_put(struct ls_catalog *, struct ls_scan_row *, struct ls_err *);
-enum ls_rc ls_sqlite_scan_get(struct ls_catalog *, int64_t, struct ls_scan_row *, struct ls_err *);
 enum ls_rc ls_sqlite_meta_get(struct ls_catalog *, struct ls_tx *, const char *, char **, struct ls_err *);
 enum ls_rc ls_sqlite_meta_set(struct ls_tx *, const char *, const char *, struct ls_err *);
+
+/* sqlite_scan.c */
+enum ls_rc ls_sqlite_scan_put(struct ls_catalog *, struct ls_scan_row *, struct ls_err *);
+enum ls_rc ls_sqlite_scan_write(struct ls_tx *, struct ls_scan_row *, struct ls_err *);
+enum ls_rc ls_sqlite_scan_get(struct ls_catalog *, int64_t, struct ls_scan_row *, struct ls_err *);
+enum ls_rc ls_sqlite_scan_running(struct ls_catalog *, struct ls_tx *, struct ls_scan_row *, struct ls_err *);
+enum ls_rc ls_sqlite_scan_tidy(struct ls_catalog *, bool *, struct ls_err *);
+enum ls_rc ls_sqlite_scan_ranges_add(struct ls_tx *, const struct ls_scan_range *, size_t, struct ls_err *);
+enum ls_rc ls_sqlite_scan_ranges(struct ls_catalog *, struct ls_tx *, int64_t, struct ls_scan_range_page *,
+                                 struct ls_err *);
+enum ls_rc ls_sqlite_scan_range_take(struct ls_tx *, int64_t, const char *, int64_t *, int64_t *, struct ls_err *);
+enum ls_rc ls_sqlite_scan_range_take_over(struct ls_tx *, const struct ls_scan_range *, const char *, int64_t *,
+                                          struct ls_err *);
+enum ls_rc ls_sqlite_scan_range_set(struct ls_tx *, const struct ls_scan_range *, struct ls_err *);
+enum ls_rc ls_sqlite_scan_beat(struct ls_catalog *, int64_t, const char *, struct ls_err *);
+enum ls_rc ls_sqlite_findings_put(struct ls_tx *, int64_t, const struct ls_scan_finding *, size_t, struct ls_err *);
+enum ls_rc ls_sqlite_findings_remove(struct ls_tx *, int64_t, const char *, const char *, const char *,
+                                     struct ls_err *);
+enum ls_rc ls_sqlite_finding_page(struct ls_catalog *, int64_t, const char *, unsigned, struct ls_scan_finding_page *,
+                                  struct ls_err *);
 
 /* sqlite_backup.c */
 enum ls_rc ls_sqlite_backup(struct ls_catalog *, const char *, struct ls_err *);

@@ -263,7 +263,54 @@ static const char version_1[] =
                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                      "DELETE FROM lockstep_change WHERE seq <= NEW.seq - 1000000; "
                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                      "END;";
 
-const char *const ls_sqlite_migrations[] = {version_1};
+/* Scans that several processes share, and what scans found. */
+static const char version_2[] = "ALTER TABLE lockstep_scan ADD COLUMN products INTEGER NOT NULL DEFAULT 0;"
+                                "ALTER TABLE lockstep_scan ADD COLUMN twins INTEGER NOT NULL DEFAULT 0;"
+                                "ALTER TABLE lockstep_scan ADD COLUMN objects_seen INTEGER NOT NULL DEFAULT 0;"
+                                "ALTER TABLE lockstep_scan ADD COLUMN rows_seen INTEGER NOT NULL DEFAULT 0;"
+                                "ALTER TABLE lockstep_scan ADD COLUMN shared INTEGER NOT NULL DEFAULT 0;"
+                                "ALTER TABLE lockstep_scan ADD COLUMN findings TEXT NOT NULL DEFAULT 'none';"
+                                "ALTER TABLE lockstep_scan ADD COLUMN instance TEXT NOT NULL DEFAULT '';"
+                                "ALTER TABLE lockstep_scan ADD COLUMN options TEXT NOT NULL DEFAULT '';"
+                                "CREATE INDEX lockstep_scan_by_findings ON lockstep_scan (findings, id);"
+
+                                "DROP TABLE lockstep_finding;" /* never used so far */
+                                "CREATE TABLE lockstep_finding ("
+                                "  scan INTEGER NOT NULL REFERENCES lockstep_scan (id) ON DELETE CASCADE,"
+                                "  key TEXT NOT NULL,"
+                                "  kind TEXT NOT NULL,"
+                                "  flags INTEGER NOT NULL,"
+                                "  twin INTEGER NOT NULL,"
+                                "  partner TEXT,"
+                                "  row_etag TEXT,"
+                                "  row_size INTEGER NOT NULL,"
+                                "  object_etag TEXT,"
+                                "  object_size INTEGER NOT NULL,"
+                                "  detail TEXT,"
+                                "  PRIMARY KEY (scan, key)"
+                                ") STRICT, WITHOUT ROWID;"
+
+                                "CREATE TABLE lockstep_scan_range ("
+                                "  scan INTEGER NOT NULL REFERENCES lockstep_scan (id) ON DELETE CASCADE,"
+                                "  number INTEGER NOT NULL,"
+                                "  prefix TEXT NOT NULL,"
+                                "  after_key TEXT NOT NULL,"
+                                "  last_key TEXT,"
+                                "  state TEXT NOT NULL CHECK (state IN ('free', 'taken', 'done')),"
+                                "  instance TEXT NOT NULL,"
+                                "  turn INTEGER NOT NULL,"
+                                "  beat INTEGER NOT NULL,"
+                                "  store_incomplete INTEGER NOT NULL,"
+                                "  catalog_incomplete INTEGER NOT NULL,"
+                                "  synced INTEGER NOT NULL,"
+                                "  objects_seen INTEGER NOT NULL,"
+                                "  rows_seen INTEGER NOT NULL,"
+                                "  errors INTEGER NOT NULL,"
+                                "  messages TEXT NOT NULL,"
+                                "  PRIMARY KEY (scan, number)"
+                                ") STRICT, WITHOUT ROWID;";
+
+const char *const ls_sqlite_migrations[] = {version_1, version_2};
 const unsigned ls_sqlite_schema_version = sizeof ls_sqlite_migrations / sizeof ls_sqlite_migrations[0];
 
 /* One value of a statement that is run once: NULL text when there is no row. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Audit trail, trash list, scans and settings.
+ * Audit trail, trash list and settings.
  *
  * A prefix of keys is compared byte by byte while the table is walked in the order asked for: both lists are read by
  * people or by purges that take everything anyway.
@@ -174,86 +174,6 @@ enum ls_rc ls_sqlite_trash_page(struct ls_catalog *cat, struct ls_tx *tx, const 
     if (rc != LS_OK)
         ls_trash_page_dispose(out);
     return rc;
-}
-
-/* ---- scans ---- */
-
-/* In the order of SCAN_COLUMNS, behind scope. */
-static void scan_counts(struct ls_scan_row *scan, uint64_t *out_counts[10])
-{
-    uint64_t *counts[] = {&scan->images, &scan->synced,   &scan->orphaned,  &scan->missing, &scan->stale,
-                          &scan->moved,  &scan->misfiled, &scan->misplaced, &scan->pending, &scan->errors};
-    memcpy(out_counts, counts, sizeof counts);
-}
-
-static enum ls_rc put_scan(struct ls_sqlite_conn *conn, struct ls_scan_row *scan, struct ls_err *err)
-{
-    uint64_t *counts[10];
-    int changes = 0;
-    LS_AUTO(ls_query) struct ls_query q;
-    enum ls_rc rc = ls_query_begin(conn, scan->id ? LS_SQL_SCAN_UPDATE : LS_SQL_SCAN_INSERT, &q, err);
-    if (rc != LS_OK)
-        return rc;
-    scan_counts(scan, counts);
-    ls_query_int(&q, scan->started_ns);
-    ls_query_int(&q, scan->ended_ns);
-    ls_query_int(&q, scan->complete);
-    ls_query_text(&q, scan->scope);
-    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
-        ls_query_int(&q, (int64_t)*counts[i]);
-    if (scan->id)
-        ls_query_int(&q, scan->id);
-    rc = ls_query_run(&q, &changes, err);
-    if (rc == LS_OK && changes == 0)
-        return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no scan %lld", (long long)scan->id);
-    return rc;
-}
-
-enum ls_rc ls_sqlite_scan_put(struct ls_catalog *cat, struct ls_scan_row *scan, struct ls_err *err)
-{
-    struct ls_tx *begun;
-    enum ls_rc rc = ls_sqlite_begin(cat, &begun, err);
-    if (rc != LS_OK)
-        return rc;
-    LS_AUTO(ls_sqlite_tx) struct ls_tx *tx = begun;
-    struct ls_sqlite_conn *conn = ls_sqlite_of(cat)->writer;
-    rc = put_scan(conn, scan, err);
-    if (rc != LS_OK)
-        return rc;
-    int64_t id = scan->id ? scan->id : sqlite3_last_insert_rowid(conn->db);
-    rc = ls_sqlite_commit(LS_STEAL(tx), err);
-    if (rc == LS_OK)
-        scan->id = id;
-    return rc;
-}
-
-enum ls_rc ls_sqlite_scan_get(struct ls_catalog *cat, int64_t before, struct ls_scan_row *out, struct ls_err *err)
-{
-    uint64_t *counts[10];
-    bool row;
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
-    if (rc != LS_OK)
-        return rc;
-    LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_SCAN_GET, &q, err);
-    if (rc != LS_OK)
-        return rc;
-    ls_query_int(&q, before ? before : INT64_MAX);
-    rc = ls_query_row(&q, &row, err);
-    if (rc == LS_OK && !row)
-        return ls_err_set(err, LS_NOT_FOUND, "catalog: no scan is recorded%s", before ? " before that one" : "");
-    if (rc != LS_OK)
-        return rc;
-    memset(out, 0, sizeof *out);
-    out->id = ls_query_get_int(&q, 0);
-    out->started_ns = ls_query_get_int(&q, 1);
-    out->ended_ns = ls_query_get_int(&q, 2);
-    out->complete = ls_query_get_int(&q, 3) != 0;
-    scan_counts(out, counts);
-    for (int i = 0; i < 10; i++)
-        *counts[i] = (uint64_t)ls_query_get_int(&q, 5 + i);
-    return ls_query_get_fixed(&q, 4, out->scope, sizeof out->scope, err);
 }
 
 /* ---- settings ---- */

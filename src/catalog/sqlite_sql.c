@@ -20,7 +20,10 @@
 
 #define SCAN_COLUMNS                                                                                                   \
     "started_ns, ended_ns, complete, scope, images, synced, orphaned, missing, stale, moved, misfiled, misplaced, "    \
-    "pending, errors"
+    "pending, errors, products, twins, objects_seen, rows_seen, shared, findings, instance, options"
+#define RANGE_COLUMNS                                                                                                  \
+    "scan, number, prefix, after_key, last_key, state, instance, turn, beat, store_incomplete, catalog_incomplete, "   \
+    "synced, objects_seen, rows_seen, errors, messages"
 
 /* A key starts with a prefix, by bytes: ?N+1 is the prefix's length. */
 #define HAS_PREFIX(key, prefix, length) "substr(CAST(" key " AS BLOB), 1, " length ") = CAST(" prefix " AS BLOB) "
@@ -167,13 +170,67 @@ const struct ls_sqlite_sql ls_sqlite_sql[LS_SQL_COUNT] = {
     [LS_SQL_TRASH_PAGE] = {"read the trash",
                            "SELECT id, key, trash_key, etag, size, reason, row, at_ns FROM lockstep_trash "
                            "WHERE id > ?1 AND " HAS_PREFIX("key", "?2", "?3") "ORDER BY id LIMIT ?4"},
-    [LS_SQL_SCAN_INSERT] = {"record a scan", "INSERT INTO lockstep_scan (" SCAN_COLUMNS ") "
-                                             "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"},
-    [LS_SQL_SCAN_UPDATE] = {"record a scan", "UPDATE lockstep_scan SET (" SCAN_COLUMNS ") = "
-                                             "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) "
-                                             "WHERE id = ?15"},
+    [LS_SQL_SCAN_INSERT] = {"record a scan",
+                            "INSERT INTO lockstep_scan (" SCAN_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+                            "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"},
+    [LS_SQL_SCAN_UPDATE] = {"record a scan",
+                            "UPDATE lockstep_scan SET (" SCAN_COLUMNS ") = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+                            "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) WHERE id = ?23"},
     [LS_SQL_SCAN_GET] = {"read the scans", "SELECT id, " SCAN_COLUMNS " FROM lockstep_scan WHERE id < ?1 "
                                            "ORDER BY id DESC LIMIT 1"},
+    [LS_SQL_SCAN_RUNNING] = {"look for a shared scan",
+                             "SELECT id, " SCAN_COLUMNS " FROM lockstep_scan WHERE findings = 'writing' AND shared = 1 "
+                             "AND ended_ns = 0 ORDER BY id DESC LIMIT 1"},
+    [LS_SQL_SCAN_BURY] = {"end the scans of dead processes",
+                          "UPDATE lockstep_scan SET findings = 'going', "
+                          "ended_ns = CASE WHEN ended_ns = 0 THEN ?1 ELSE ended_ns END "
+                          "WHERE findings = 'writing' AND shared = 0 AND NOT EXISTS "
+                          "(SELECT 1 FROM lockstep_instance i WHERE i.id = lockstep_scan.instance)"},
+    [LS_SQL_SCAN_OUTDATE] = {"let go of old findings",
+                             "UPDATE lockstep_scan SET findings = 'going' WHERE findings = 'kept' AND ("
+                             "SELECT count(*) FROM lockstep_scan n WHERE n.findings = 'kept' "
+                             "AND n.id > lockstep_scan.id AND n.complete = lockstep_scan.complete "
+                             "AND (n.scope = '') = (lockstep_scan.scope = '')) >= 2"},
+    [LS_SQL_SCAN_GOING] = {"look for old findings",
+                           "SELECT id FROM lockstep_scan WHERE findings = 'going' ORDER BY id LIMIT 1"},
+    [LS_SQL_SCAN_GONE] = {"let go of old findings", "UPDATE lockstep_scan SET findings = 'none' WHERE id = ?1"},
+    [LS_SQL_SCAN_FORGET] = {"forget old scans",
+                            "DELETE FROM lockstep_scan WHERE id <= (SELECT max(id) FROM lockstep_scan) - 10000"},
+    [LS_SQL_RANGE_INSERT] = {"write a scan's range",
+                             "INSERT INTO lockstep_scan_range (" RANGE_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "
+                             "?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"},
+    [LS_SQL_RANGE_LIST] = {"read a scan's ranges",
+                           "SELECT " RANGE_COLUMNS " FROM lockstep_scan_range WHERE scan = ?1 ORDER BY number"},
+    [LS_SQL_RANGE_TAKE] = {"take a range",
+                           "UPDATE lockstep_scan_range SET state = 'taken', instance = ?1, turn = turn + 1, "
+                           "beat = beat + 1 WHERE scan = ?2 AND number = ("
+                           "SELECT f.number FROM lockstep_scan_range f WHERE f.scan = ?2 AND f.state = 'free' "
+                           "AND (f.number > 0 OR NOT EXISTS (SELECT 1 FROM lockstep_scan_range o "
+                           "WHERE o.scan = ?2 AND o.number > 0 AND o.state <> 'done')) ORDER BY f.number LIMIT 1) "
+                           "RETURNING number, turn"},
+    [LS_SQL_RANGE_TAKE_OVER] = {"take over a range",
+                                "UPDATE lockstep_scan_range SET instance = ?1, turn = turn + 1, beat = beat + 1 "
+                                "WHERE scan = ?2 AND number = ?3 AND turn = ?4 AND state = 'taken'"},
+    [LS_SQL_RANGE_SET] = {"record a range",
+                          "UPDATE lockstep_scan_range SET state = ?1, store_incomplete = ?2, catalog_incomplete = ?3, "
+                          "synced = ?4, objects_seen = ?5, rows_seen = ?6, errors = ?7, messages = ?8, beat = beat + 1 "
+                          "WHERE scan = ?9 AND number = ?10 AND instance = ?11 AND turn = ?12 AND state = 'taken'"},
+    [LS_SQL_RANGE_BEAT] = {"show that this process lives", "UPDATE lockstep_scan_range SET beat = beat + 1 "
+                                                           "WHERE scan = ?1 AND instance = ?2 AND state = 'taken'"},
+    [LS_SQL_RANGE_DELETE] = {"forget a scan's ranges", "DELETE FROM lockstep_scan_range WHERE scan = ?1"},
+    [LS_SQL_FINDING_PUT] = {"record a finding",
+                            "INSERT OR REPLACE INTO lockstep_finding (scan, key, kind, flags, twin, partner, row_etag, "
+                            "row_size, object_etag, object_size, detail) "
+                            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"},
+    [LS_SQL_FINDING_DELETE] =
+        {"forget findings", "DELETE FROM lockstep_finding WHERE scan = ?1 AND key > ?2 AND (?3 IS NULL OR key <= ?3) "
+                            "AND (?4 IS NULL OR kind = ?4)"},
+    [LS_SQL_FINDING_FORGET] = {"forget findings",
+                               "DELETE FROM lockstep_finding WHERE scan = ?1 AND key IN "
+                               "(SELECT key FROM lockstep_finding WHERE scan = ?1 ORDER BY key LIMIT ?2)"},
+    [LS_SQL_FINDING_PAGE] = {"read findings",
+                             "SELECT key, kind, flags, twin, partner, row_etag, row_size, object_etag, object_size, "
+                             "detail FROM lockstep_finding WHERE scan = ?1 AND key > ?2 ORDER BY key LIMIT ?3"},
     [LS_SQL_META_GET] = {"read a setting", "SELECT value FROM lockstep_meta WHERE name = ?1"},
     [LS_SQL_META_SET] = {"change a setting", "INSERT INTO lockstep_meta (name, value) VALUES (?1, ?2) "
                                              "ON CONFLICT (name) DO UPDATE SET value = excluded.value"},

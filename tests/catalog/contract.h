@@ -45,7 +45,8 @@ struct contract {
     const struct CMUnitTest *tests;
     size_t n;
 };
-extern const struct contract contract_images, contract_pages, contract_products, contract_journal, contract_side;
+extern const struct contract contract_images, contract_pages, contract_products, contract_journal, contract_side,
+    contract_scan;
 
 int contract_setup(void **state);
 int contract_teardown(void **state);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Contract: audit trail, trash, scans, settings, words. */
+/* Contract: audit trail, trash, settings, words. */
 #include "catalog/contract.h"
 
 static void the_audit_trail_reads_newest_first(void **state)
@@ -91,45 +91,6 @@ static void trash_is_listed_by_id_and_prefix(void **state)
     commit(tx);
 }
 
-static void scans_are_recorded_and_read_newest_first(void **state)
-{
-    struct ls_catalog *cat = ((struct fixture *)*state)->cat;
-    struct ls_err err = LS_ERR_INIT;
-    struct ls_scan_row first = {.started_ns = 1, .scope = "p1"}, second = {.started_ns = 2}, got,
-                       unknown = {.id = 4242};
-    assert_int_equal(cat->ops->scan_get(cat, 0, &got, &err), LS_NOT_FOUND);
-    assert_ok(cat->ops->scan_put(cat, &first, &err), &err);
-    assert_true(first.id > 0);
-    first.ended_ns = 9;
-    first.complete = true;
-    first.images = 1, first.synced = 2, first.orphaned = 3, first.missing = 4, first.stale = 5, first.moved = 6;
-    first.misfiled = 7, first.misplaced = 8, first.pending = 9, first.errors = 10;
-    assert_ok(cat->ops->scan_put(cat, &first, &err), &err);
-    assert_ok(cat->ops->scan_put(cat, &second, &err), &err);
-    assert_true(second.id > first.id);
-    assert_ok(cat->ops->scan_get(cat, 0, &got, &err), &err);
-    assert_int_equal(got.id, second.id);
-    assert_false(got.complete);
-    assert_ok(cat->ops->scan_get(cat, got.id, &got, &err), &err);
-    assert_int_equal(got.id, first.id);
-    assert_int_equal(got.started_ns, 1);
-    assert_int_equal(got.ended_ns, 9);
-    assert_true(got.complete);
-    assert_string_equal(got.scope, "p1");
-    assert_int_equal(got.images, 1);
-    assert_int_equal(got.synced, 2);
-    assert_int_equal(got.orphaned, 3);
-    assert_int_equal(got.missing, 4);
-    assert_int_equal(got.stale, 5);
-    assert_int_equal(got.moved, 6);
-    assert_int_equal(got.misfiled, 7);
-    assert_int_equal(got.misplaced, 8);
-    assert_int_equal(got.pending, 9);
-    assert_int_equal(got.errors, 10);
-    assert_int_equal(cat->ops->scan_get(cat, got.id, &got, &err), LS_NOT_FOUND);
-    assert_int_equal(cat->ops->scan_put(cat, &unknown, &err), LS_NOT_FOUND);
-}
-
 static void settings_are_kept(void **state)
 {
     struct ls_catalog *cat = ((struct fixture *)*state)->cat;
@@ -172,8 +133,10 @@ static void every_operation_has_its_word(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    CONTRACT_TEST(the_audit_trail_reads_newest_first),       CONTRACT_TEST(trash_is_listed_by_id_and_prefix),
-    CONTRACT_TEST(scans_are_recorded_and_read_newest_first), CONTRACT_TEST(settings_are_kept),
-    CONTRACT_TEST(creating_again_changes_nothing),           CONTRACT_TEST(every_operation_has_its_word),
+    CONTRACT_TEST(the_audit_trail_reads_newest_first),
+    CONTRACT_TEST(trash_is_listed_by_id_and_prefix),
+    CONTRACT_TEST(settings_are_kept),
+    CONTRACT_TEST(creating_again_changes_nothing),
+    CONTRACT_TEST(every_operation_has_its_word),
 };
-const struct contract contract_side = {"audit, trash, scans, settings", tests, sizeof tests / sizeof tests[0]};
+const struct contract contract_side = {"audit, trash, settings", tests, sizeof tests / sizeof tests[0]};

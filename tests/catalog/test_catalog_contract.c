@@ -41,8 +41,8 @@ static void empty_pg(const char *dir)
 static const struct backend backends[] = {{.name = "sqlite", .open = open_sqlite},
                                           {.name = "postgresql", .open = open_pg, .drop = empty_pg, .utf8_keys = true}};
 
-static const struct contract *const contracts[] = {&contract_images, &contract_pages, &contract_products,
-                                                   &contract_journal, &contract_side};
+static const struct contract *const contracts[] = {&contract_images,  &contract_pages, &contract_products,
+                                                   &contract_journal, &contract_side,  &contract_scan};
 
 int main(void)
 {

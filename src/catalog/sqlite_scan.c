@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Scans, the ranges of shared ones, and findings.
+ *
+ * A range changes hands by a number that rises with each taking; whoever writes to one names its own, so a process that
+ * lost a range changes nothing. Findings are forgotten a part at a time, so that no transaction gets long.
+ */
+#include "catalog/sqlite_impl.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "catalog/words.h"
+
+#define FORGET_AT_ONCE 5000
+
+/* ---- scans ---- */
+
+#define COUNTS 14
+
+/* In the order of SCAN_COLUMNS, behind scope. */
+static void scan_counts(struct ls_scan_row *scan, uint64_t *out_counts[COUNTS])
+{
+    uint64_t *counts[COUNTS] = {&scan->images,   &scan->synced,   &scan->orphaned,     &scan->missing,  &scan->stale,
+                                &scan->moved,    &scan->misfiled, &scan->misplaced,    &scan->pending,  &scan->errors,
+                                &scan->products, &scan->twins,    &scan->objects_seen, &scan->rows_seen};
+    memcpy(out_counts, counts, sizeof counts);
+}
+
+enum ls_rc ls_sqlite_scan_write(struct ls_tx *tx, struct ls_scan_row *scan, struct ls_err *err)
+{
+    uint64_t *counts[COUNTS];
+    int changes = 0;
+    struct ls_sqlite_conn *conn;
+    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(conn, scan->id ? LS_SQL_SCAN_UPDATE : LS_SQL_SCAN_INSERT, &q, err);
+    if (rc != LS_OK)
+        return rc;
+    scan_counts(scan, counts);
+    ls_query_int(&q, scan->started_ns);
+    ls_query_int(&q, scan->ended_ns);
+    ls_query_int(&q, scan->complete);
+    ls_query_text(&q, scan->scope);
+    for (size_t i = 0; i < COUNTS; i++)
+        ls_query_int(&q, (int64_t)*counts[i]);
+    ls_query_int(&q, scan->shared);
+    ls_query_text(&q, ls_scan_findings_name(scan->findings));
+    ls_query_text(&q, scan->instance);
+    ls_query_text(&q, scan->options);
+    if (scan->id)
+        ls_query_int(&q, scan->id);
+    rc = ls_query_run(&q, &changes, err);
+    if (rc == LS_OK && changes == 0)
+        return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no scan %lld", (long long)scan->id);
+    if (rc == LS_OK && !scan->id)
+        scan->id = sqlite3_last_insert_rowid(conn->db);
+    return rc;
+}
+
+enum ls_rc ls_sqlite_scan_put(struct ls_catalog *cat, struct ls_scan_row *scan, struct ls_err *err)
+{
+    struct ls_tx *begun;
+    struct ls_scan_row written = *scan;
+    enum ls_rc rc = ls_sqlite_begin(cat, &begun, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_sqlite_tx) struct ls_tx *tx = begun;
+    rc = ls_sqlite_scan_write(tx, &written, err);
+    if (rc == LS_OK)
+        rc = ls_sqlite_commit(LS_STEAL(tx), err);
+    if (rc == LS_OK)
+        scan->id = written.id;
+    return rc;
+}
+
+static enum ls_rc unknown_word(struct ls_query *q, const char *word, struct ls_err *err)
+{
+    return ls_err_set(err, LS_CORRUPT, "catalog %s: the record of a scan has an unknown word \"%s\"",
+                      q->conn->cat->path, word);
+}
+
+static enum ls_rc read_scan(struct ls_query *q, struct ls_scan_row *out, struct ls_err *err)
+{
+    uint64_t *counts[COUNTS];
+    char findings[16] = "";
+    memset(out, 0, sizeof *out);
+    out->id = ls_query_get_int(q, 0);
+    out->started_ns = ls_query_get_int(q, 1);
+    out->ended_ns = ls_query_get_int(q, 2);
+    out->complete = ls_query_get_int(q, 3) != 0;
+    scan_counts(out, counts);
+    for (int i = 0; i < COUNTS; i++)
+        *counts[i] = (uint64_t)ls_query_get_int(q, 5 + i);
+    out->shared = ls_query_get_int(q, 5 + COUNTS) != 0;
+    enum ls_rc rc = ls_query_get_fixed(q, 4, out->scope, sizeof out->scope, err);
+    if (rc == LS_OK)
+        rc = ls_query_get_fixed(q, 6 + COUNTS, findings, sizeof findings, err);
+    if (rc == LS_OK)
+        rc = ls_query_get_fixed(q, 7 + COUNTS, out->instance, sizeof out->instance, err);
+    if (rc == LS_OK)
+        rc = ls_query_get_fixed(q, 8 + COUNTS, out->options, sizeof out->options, err);
+    if (rc != LS_OK)
+        return rc;
+    out->findings = ls_scan_findings_parse(findings);
+    return out->findings ? LS_OK : unknown_word(q, findings, err);
+}
+
+enum ls_rc ls_sqlite_scan_get(struct ls_catalog *cat, int64_t before, struct ls_scan_row *out, struct ls_err *err)
+{
+    bool row;
+    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
+    enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(reader.conn, LS_SQL_SCAN_GET, &q, err);
+    if (rc != LS_OK)
+        return rc;
+    ls_query_int(&q, before ? before : INT64_MAX);
+    rc = ls_query_row(&q, &row, err);
+    if (rc == LS_OK && !row)
+        return ls_err_set(err, LS_NOT_FOUND, "catalog: no scan is recorded%s", before ? " before that one" : "");
+    return rc == LS_OK ? read_scan(&q, out, err) : rc;
+}
+
+enum ls_rc ls_sqlite_scan_running(struct ls_catalog *cat, struct ls_tx *tx, struct ls_scan_row *out, struct ls_err *err)
+{
+    bool row;
+    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
+    enum ls_rc rc = ls_sqlite_reader_get(cat, tx, &reader, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(reader.conn, LS_SQL_SCAN_RUNNING, &q, err);
+    if (rc == LS_OK)
+        rc = ls_query_row(&q, &row, err);
+    if (rc == LS_OK && !row)
+        return ls_err_set(err, LS_NOT_FOUND, "catalog: no shared scan is running");
+    return rc == LS_OK ? read_scan(&q, out, err) : rc;
+}
+
+/* ---- tidying ---- */
+
+/* A statement with up to two numbers. */
+static enum ls_rc run(struct ls_sqlite_conn *conn, enum ls_sql sql, const int64_t *values, int n, int *out_changes,
+                      struct ls_err *err)
+{
+    LS_AUTO(ls_query) struct ls_query q;
+    enum ls_rc rc = ls_query_begin(conn, sql, &q, err);
+    for (int i = 0; rc == LS_OK && i < n; i++)
+        ls_query_int(&q, values[i]);
+    return rc == LS_OK ? ls_query_run(&q, out_changes, err) : rc;
+}
+
+/* The first scan whose findings are to go; 0 when there is none. */
+static enum ls_rc first_going(struct ls_sqlite_conn *conn, int64_t *out_id, struct ls_err *err)
+{
+    bool row = false;
+    LS_AUTO(ls_query) struct ls_query q;
+    enum ls_rc rc = ls_query_begin(conn, LS_SQL_SCAN_GOING, &q, err);
+    if (rc == LS_OK)
+        rc = ls_query_row(&q, &row, err);
+    *out_id = rc == LS_OK && row ? ls_query_get_int(&q, 0) : 0;
+    return rc;
+}
+
+static enum ls_rc tidy(struct ls_sqlite_conn *conn, bool *out_more, struct ls_err *err)
+{
+    int64_t now_ns = ls_now_ns(), values[2] = {0, FORGET_AT_ONCE};
+    int gone = 0;
+    enum ls_rc rc = run(conn, LS_SQL_SCAN_BURY, &now_ns, 1, NULL, err);
+    if (rc == LS_OK)
+        rc = run(conn, LS_SQL_SCAN_OUTDATE, NULL, 0, NULL, err);
+    if (rc == LS_OK)
+        rc = run(conn, LS_SQL_SCAN_FORGET, NULL, 0, NULL, err);
+    if (rc == LS_OK)
+        rc = first_going(conn, &values[0], err);
+    *out_more = rc == LS_OK && values[0];
+    if (!*out_more)
+        return rc;
+    rc = run(conn, LS_SQL_FINDING_FORGET, values, 2, &gone, err);
+    if (rc == LS_OK && gone < FORGET_AT_ONCE)
+        rc = run(conn, LS_SQL_RANGE_DELETE, values, 1, NULL, err);
+    if (rc == LS_OK && gone < FORGET_AT_ONCE)
+        rc = run(conn, LS_SQL_SCAN_GONE, values, 1, NULL, err);
+    return rc;
+}
+
+enum ls_rc ls_sqlite_scan_tidy(struct ls_catalog *cat, bool *out_more, struct ls_err *err)
+{
+    struct ls_tx *begun;
+    *out_more = false;
+    enum ls_rc rc = ls_sqlite_begin_relaxed(cat, &begun, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_sqlite_tx) struct ls_tx *tx = begun;
+    rc = tidy(ls_sqlite_of(cat)->writer, out_more, err);
+    return rc == LS_OK ? ls_sqlite_commit(LS_STEAL(tx), err) : rc;
+}
+
+/* ---- ranges ---- */
+
+enum ls_rc ls_sqlite_scan_ranges_add(struct ls_tx *tx, const struct ls_scan_range *items, size_t n, struct ls_err *err)
+{
+    struct ls_sqlite_conn *conn;
+    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(conn, LS_SQL_RANGE_INSERT, &q, err);
+    for (size_t i = 0; rc == LS_OK && i < n; i++) {
+        const struct ls_scan_range *r = &items[i];
+        const uint64_t counts[] = {r->synced, r->objects_seen, r->rows_seen, r->errors};
+        ls_query_int(&q, r->scan);
+        ls_query_int(&q, r->number);
+        ls_query_text(&q, r->prefix);
+        ls_query_text(&q, r->after_key);
+        ls_query_text(&q, r->last_key);
+        ls_query_text(&q, ls_range_state_name(r->state));
+        ls_query_text(&q, r->instance);
+        ls_query_int(&q, r->turn);
+        ls_query_int(&q, r->beat);
+        ls_query_int(&q, r->store_incomplete);
+        ls_query_int(&q, r->catalog_incomplete);
+        for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++)
+            ls_query_int(&q, (int64_t)counts[k]);
+        ls_query_text(&q, r->messages ? r->messages : "");
+        rc = ls_query_run(&q, NULL, err);
+    }
+    return ls_sqlite_tx_spoil(tx, rc);
+}
+
+static enum ls_rc read_range(struct ls_query *q, struct ls_scan_range *out, struct ls_arena *arena, struct ls_err *err)
+{
+    char state[16] = "";
+    memset(out, 0, sizeof *out);
+    const struct {
+        int column;
+        const char **out;
+    } texts[] = {{2, &out->prefix}, {3, &out->after_key}, {4, &out->last_key}, {15, &out->messages}};
+    out->scan = ls_query_get_int(q, 0);
+    out->number = ls_query_get_int(q, 1);
+    out->turn = ls_query_get_int(q, 7);
+    out->beat = ls_query_get_int(q, 8);
+    out->store_incomplete = ls_query_get_int(q, 9) != 0;
+    out->catalog_incomplete = ls_query_get_int(q, 10) != 0;
+    out->synced = (uint64_t)ls_query_get_int(q, 11);
+    out->objects_seen = (uint64_t)ls_query_get_int(q, 12);
+    out->rows_seen = (uint64_t)ls_query_get_int(q, 13);
+    out->errors = (uint64_t)ls_query_get_int(q, 14);
+    enum ls_rc rc = ls_query_get_fixed(q, 5, state, sizeof state, err);
+    if (rc == LS_OK)
+        rc = ls_query_get_fixed(q, 6, out->instance, sizeof out->instance, err);
+    for (size_t i = 0; rc == LS_OK && i < sizeof texts / sizeof texts[0]; i++)
+        rc = ls_query_get_text(q, texts[i].column, arena, texts[i].out, err);
+    if (rc != LS_OK)
+        return rc;
+    out->state = ls_range_state_parse(state);
+    return out->state ? LS_OK : unknown_word(q, state, err);
+}
+
+enum ls_rc ls_sqlite_scan_ranges(struct ls_catalog *cat, struct ls_tx *tx, int64_t scan, struct ls_scan_range_page *out,
+                                 struct ls_err *err)
+{
+    size_t cap = 0;
+    bool row;
+    *out = (struct ls_scan_range_page){0};
+    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
+    enum ls_rc rc = ls_sqlite_reader_get(cat, tx, &reader, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(reader.conn, LS_SQL_RANGE_LIST, &q, err);
+    if (rc != LS_OK)
+        return rc;
+    ls_query_int(&q, scan);
+    out->memory = ls_arena_new();
+    if (!out->memory)
+        return ls_err_nomem(err);
+    while (rc == LS_OK && (rc = ls_query_row(&q, &row, err)) == LS_OK && row) {
+        rc = ls_sqlite_grow(&out->items, out->n, &cap, sizeof *out->items, err);
+        if (rc == LS_OK)
+            rc = read_range(&q, &out->items[out->n], out->memory, err);
+        if (rc == LS_OK)
+            out->n++;
+    }
+    if (rc != LS_OK)
+        ls_scan_range_page_dispose(out);
+    return rc;
+}
+
+enum ls_rc ls_sqlite_scan_range_take(struct ls_tx *tx, int64_t scan, const char *instance, int64_t *out_number,
+                                     int64_t *out_turn, struct ls_err *err)
+{
+    struct ls_sqlite_conn *conn;
+    bool row = false, more = false;
+    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(conn, LS_SQL_RANGE_TAKE, &q, err);
+    if (rc != LS_OK)
+        return rc;
+    ls_query_text(&q, instance);
+    ls_query_int(&q, scan);
+    rc = ls_query_row(&q, &row, err);
+    if (rc == LS_OK && !row)
+        return ls_err_set(err, LS_NOT_FOUND, "catalog: no range of scan %lld is free", (long long)scan);
+    if (rc != LS_OK)
+        return rc;
+    *out_number = ls_query_get_int(&q, 0);
+    *out_turn = ls_query_get_int(&q, 1);
+    return ls_query_row(&q, &more, err);
+}
+
+static enum ls_rc lost(const struct ls_scan_range *range, struct ls_err *err)
+{
+    return ls_err_set(err, LS_CONFLICT, "catalog: range %lld of scan %lld: another process has it now",
+                      (long long)range->number, (long long)range->scan);
+}
+
+enum ls_rc ls_sqlite_scan_range_take_over(struct ls_tx *tx, const struct ls_scan_range *range, const char *instance,
+                                          int64_t *out_turn, struct ls_err *err)
+{
+    struct ls_sqlite_conn *conn;
+    int changes = 0;
+    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(conn, LS_SQL_RANGE_TAKE_OVER, &q, err);
+    if (rc != LS_OK)
+        return rc;
+    ls_query_text(&q, instance);
+    ls_query_int(&q, range->scan);
+    ls_query_int(&q, range->number);
+    ls_query_int(&q, range->turn);
+    rc = ls_query_run(&q, &changes, err);
+    if (rc == LS_OK && changes == 0)
+        return lost(range, err);
+    *out_turn = range->turn + 1;
+    return rc;
+}
+
+enum ls_rc ls_sqlite_scan_range_set(struct ls_tx *tx, const struct ls_scan_range *range, struct ls_err *err)
+{
+    struct ls_sqlite_conn *conn;
+    int changes = 0;
+    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(conn, LS_SQL_RANGE_SET, &q, err);
+    if (rc != LS_OK)
+        return rc;
+    ls_query_text(&q, ls_range_state_name(range->state));
+    ls_query_int(&q, range->store_incomplete);
+    ls_query_int(&q, range->catalog_incomplete);
+    ls_query_int(&q, (int64_t)range->synced);
+    ls_query_int(&q, (int64_t)range->objects_seen);
+    ls_query_int(&q, (int64_t)range->rows_seen);
+    ls_query_int(&q, (int64_t)range->errors);
+    ls_query_text(&q, range->messages ? range->messages : "");
+    ls_query_int(&q, range->scan);
+    ls_query_int(&q, range->number);
+    ls_query_text(&q, range->instance);
+    ls_query_int(&q, range->turn);
+    rc = ls_query_run(&q, &changes, err);
+    return rc == LS_OK && changes == 0 ? lost(range, err) : rc;
+}
+
+enum ls_rc ls_sqlite_scan_beat(struct ls_catalog *cat, int64_t scan, const char *instance, struct ls_err *err)
+{
+    struct ls_tx *begun;
+    enum ls_rc rc = ls_sqlite_begin_relaxed(cat, &begun, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_sqlite_tx) struct ls_tx *tx = begun;
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(ls_sqlite_of(cat)->writer, LS_SQL_RANGE_BEAT, &q, err);
+    if (rc != LS_OK)
+        return rc;
+    ls_query_int(&q, scan);
+    ls_query_text(&q, instance);
+    rc = ls_query_run(&q, NULL, err);
+    return rc == LS_OK ? ls_sqlite_commit(LS_STEAL(tx), err) : rc;
+}
+
+/* ---- findings ---- */
+
+enum ls_rc ls_sqlite_findings_put(struct ls_tx *tx, int64_t scan, const struct ls_scan_finding *items, size_t n,
+                                  struct ls_err *err)
+{
+    struct ls_sqlite_conn *conn;
+    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(conn, LS_SQL_FINDING_PUT, &q, err);
+    for (size_t i = 0; rc == LS_OK && i < n; i++) {
+        const struct ls_scan_finding *f = &items[i];
+        ls_query_int(&q, scan);
+        ls_query_text(&q, f->key);
+        ls_query_text(&q, f->kind);
+        ls_query_int(&q, f->flags);
+        ls_query_int(&q, f->twin);
+        ls_query_text(&q, f->partner);
+        ls_query_text(&q, f->row_etag);
+        ls_query_int(&q, (int64_t)f->row_size);
+        ls_query_text(&q, f->object_etag);
+        ls_query_int(&q, (int64_t)f->object_size);
+        ls_query_text(&q, f->detail);
+        rc = ls_query_run(&q, NULL, err);
+    }
+    return ls_sqlite_tx_spoil(tx, rc);
+}
+
+enum ls_rc ls_sqlite_findings_remove(struct ls_tx *tx, int64_t scan, const char *kind, const char *after,
+                                     const char *last, struct ls_err *err)
+{
+    struct ls_sqlite_conn *conn;
+    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(conn, LS_SQL_FINDING_DELETE, &q, err);
+    if (rc != LS_OK)
+        return rc;
+    ls_query_int(&q, scan);
+    ls_query_text(&q, after);
+    ls_query_text(&q, last);
+    ls_query_text(&q, kind);
+    return ls_query_run(&q, NULL, err);
+}
+
+static enum ls_rc read_finding(struct ls_query *q, struct ls_scan_finding *out, struct ls_arena *arena,
+                               struct ls_err *err)
+{
+    memset(out, 0, sizeof *out);
+    const struct {
+        int column;
+        const char **out;
+    } texts[] = {{0, &out->key},      {1, &out->kind},        {4, &out->partner},
+                 {5, &out->row_etag}, {7, &out->object_etag}, {9, &out->detail}};
+    enum ls_rc rc = LS_OK;
+    out->flags = (uint32_t)ls_query_get_int(q, 2);
+    out->twin = ls_query_get_int(q, 3);
+    out->row_size = (uint64_t)ls_query_get_int(q, 6);
+    out->object_size = (uint64_t)ls_query_get_int(q, 8);
+    for (size_t i = 0; rc == LS_OK && i < sizeof texts / sizeof texts[0]; i++)
+        rc = ls_query_get_text(q, texts[i].column, arena, texts[i].out, err);
+    return rc;
+}
+
+enum ls_rc ls_sqlite_finding_page(struct ls_catalog *cat, int64_t scan, const char *after, unsigned limit,
+                                  struct ls_scan_finding_page *out, struct ls_err *err)
+{
+    size_t cap = 0;
+    bool row;
+    *out = (struct ls_scan_finding_page){0};
+    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
+    enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(reader.conn, LS_SQL_FINDING_PAGE, &q, err);
+    if (rc != LS_OK)
+        return rc;
+    ls_query_int(&q, scan);
+    ls_query_text(&q, after);
+    ls_query_int(&q, limit);
+    out->memory = ls_arena_new();
+    if (!out->memory)
+        return ls_err_nomem(err);
+    while (rc == LS_OK && (rc = ls_query_row(&q, &row, err)) == LS_OK && row) {
+        rc = ls_sqlite_grow(&out->items, out->n, &cap, sizeof *out->items, err);
+        if (rc == LS_OK)
+            rc = read_finding(&q, &out->items[out->n], out->memory, err);
+        if (rc == LS_OK)
+            out->n++;
+    }
+    if (rc != LS_OK)
+        ls_scan_finding_page_dispose(out);
+    return rc;
+}
