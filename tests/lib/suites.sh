@@ -45,7 +45,8 @@ must() { # NAME COMMAND…: a check without which the rest of the suite makes no
 unit_tests() { # NAME
     local rc=0
     echo "--- make check in $1"
-    (cd "$LOCKSTEP_TEST_BUILD/$1" && timeout -k 5 600 make -s -j"$JOBS" -k check TESTS_ENVIRONMENT='timeout -k 5 120') || rc=$?
+    (cd "$LOCKSTEP_TEST_BUILD/$1" && export LOCKSTEP_BIN=$PWD/lockstep &&
+        timeout -k 5 600 make -s -j"$JOBS" -k check TESTS_ENVIRONMENT='timeout -k 5 120') || rc=$?
     "$PY" tests/lib/count_check.py "$LOCKSTEP_TEST_BUILD/$1" "$WORK/results/$SUITE" "$rc"
 }
 
