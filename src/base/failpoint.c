@@ -48,7 +48,7 @@ bool ls_failpoint_hit(struct ls_failpoint *point)
     if (action == LS_FAILPOINT_KILL)
         kill(getpid(), SIGKILL);
     else if (action == LS_FAILPOINT_STOP)
-        kill(getpid(), SIGSTOP);
+        raise(SIGSTOP); /* to this thread: with kill another one would take it, and this one go on for a moment */
     return action == LS_FAILPOINT_ERROR;
 }
 
