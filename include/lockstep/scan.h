@@ -47,7 +47,13 @@ struct ls_scan_opts {
     unsigned ranges;             /* listed side by side; 0 = 4 */
     bool keep_synced;            /* spool synced keys too, so that they can be listed */
     const char *spool_dir;       /* NULL = $TMPDIR or /tmp; files are unlinked at once */
-    const atomic_bool *cancel;   /* or NULL */
+    /* Share the scan with every process that asks for the same one meanwhile: join one that runs or was left behind
+     * (but not if it began more than resume_ms ago and nobody works on it), else begin one. All of them get the same
+     * result. LS_BUSY: one with other products, grace or keep_synced runs. */
+    bool share;
+    int64_t resume_ms;         /* 0 = an hour */
+    int64_t takeover_ms;       /* a process that shows no sign of life for so long loses its ranges; 0 = 30 s */
+    const atomic_bool *cancel; /* or NULL */
     /* Called now and then from the caller's thread while the scan runs; total is 0 when unknown. May be NULL. */
     void (*progress)(void *ctx, uint64_t done, uint64_t total);
     void *progress_ctx;
@@ -88,6 +94,9 @@ enum ls_rc ls_scan_each_product(struct ls_scan *scan, enum ls_rc (*each)(void *c
 enum ls_rc ls_scan_each_error(struct ls_scan *scan, enum ls_rc (*each)(void *ctx, const char *text), void *ctx,
                               struct ls_err *err) LS_MUST_CHECK;
 
+/* "synced", "orphaned", …; and back: false when it is none. */
+const char *ls_finding_kind_name(enum ls_finding_kind kind);
+bool ls_finding_kind_parse(const char *name, enum ls_finding_kind *out);
 /* The finding's kind as users see it: "orphaned", or for a flagged one "moved", "misplaced"; "twin" for a synced key
  * with a twin. */
 const char *ls_finding_name(const struct ls_finding *finding);

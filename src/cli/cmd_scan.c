@@ -4,13 +4,15 @@
 
 static int run(struct ls_cli *cli, int argc, char **argv)
 {
-    static const struct option options[] = {LS_SCAN_OPTIONS, {0}};
+    static const struct option options[] = {LS_SCAN_OPTIONS, {"share", no_argument, NULL, LS_OPT_SHARE}, {0}};
     struct ls_scan_args args = {.grace_ms = -1};
     struct ls_err err = LS_ERR_INIT;
     for (int c; (c = ls_cli_getopt(cli, argc, argv, "q", options)) != -1;) {
         if (c == '?')
             return cli->option_status;
-        if (ls_scan_option(&args, c, &err))
+        if (c == LS_OPT_SHARE)
+            args.share = true;
+        else if (ls_scan_option(&args, c, &err))
             return ls_cli_usage(cli, "%s", err.text);
     }
     ls_scan_products(&args, optind, argv);
@@ -32,7 +34,10 @@ const struct ls_command ls_cmd_scan = {
     .summary = "tell what differs between store and catalog",
     .usage = "[OPTION…] [PRODUCT…]",
     .help = "Compares the store with the catalog, everything or the named products, and changes nothing.\n"
-            "\n" LS_SCAN_OPTIONS_HELP "\n"
+            "\n" LS_SCAN_OPTIONS_HELP
+            "  --share           divide the work among all that run this with the same products and grace, on one\n"
+            "                    host or many; each prints the whole result\n"
+            "\n"
             "Exit status: 0 in step, 1 differences, 2 incomplete, 4 error, 64 usage.\n",
     .run = run,
 };

@@ -12,8 +12,11 @@
 struct state {
     struct ls_instance_page instances;
     struct ls_intent_page intents;
-    struct ls_scan_row scan;
-    bool has_scan;
+    struct ls_scan_row scan, shared;
+    bool has_scan, has_shared;
+    struct { /* of the shared scan that runs */
+        uint64_t ranges, done, processes, objects;
+    } progress;
     uint64_t rows, bytes;
 };
 
@@ -21,6 +24,28 @@ static void state_auto(struct state *state)
 {
     ls_instance_page_dispose(&state->instances);
     ls_intent_page_dispose(&state->intents);
+}
+
+/* How far a shared scan is. Range 0 is what is left to do at its end. */
+static enum ls_rc read_progress(struct ls_catalog *catalog, struct state *state, struct ls_err *err)
+{
+    struct ls_scan_range_page page = {0};
+    enum ls_rc rc = catalog->ops->scan_running(catalog, NULL, &state->shared, err);
+    state->has_shared = rc == LS_OK;
+    if (!rc)
+        rc = catalog->ops->scan_ranges(catalog, NULL, state->shared.id, &page, err);
+    for (size_t i = 0; i < page.n; i++) {
+        const struct ls_scan_range *range = &page.items[i];
+        bool first = range->state == LS_RANGE_TAKEN;
+        for (size_t k = 0; k < i && first; k++)
+            first = page.items[k].state != LS_RANGE_TAKEN || strcmp(page.items[k].instance, range->instance) != 0;
+        state->progress.processes += first;
+        state->progress.ranges += range->number > 0;
+        state->progress.done += range->number > 0 && range->state == LS_RANGE_DONE;
+        state->progress.objects += range->objects_seen;
+    }
+    ls_scan_range_page_dispose(&page);
+    return rc == LS_NOT_FOUND ? LS_OK : rc;
 }
 
 static enum ls_rc read_state(struct ls_catalog *catalog, struct state *state, struct ls_err *err)
@@ -31,6 +56,8 @@ static enum ls_rc read_state(struct ls_catalog *catalog, struct state *state, st
         rc = ops->intent_list(catalog, NULL, &state->intents, err);
     if (!rc)
         rc = ops->image_count(catalog, "", NULL, &state->rows, &state->bytes, err);
+    if (!rc)
+        rc = read_progress(catalog, state, err);
     if (!rc)
         rc = ops->scan_get(catalog, 0, &state->scan, err);
     state->has_scan = rc == LS_OK;
@@ -82,6 +109,11 @@ static void print_state(const struct ls_config *config, const struct state *stat
     }
     if (!state->intents.n)
         puts("intents:   none open");
+    if (state->has_shared)
+        printf("scanning:  shared scan %" PRId64 ", %" PRIu64 " of %" PRIu64 " ranges done, %" PRIu64
+               " processes, %" PRIu64 " objects so far\n",
+               state->shared.id, state->progress.done, state->progress.ranges, state->progress.processes,
+               state->progress.objects);
     if (state->has_scan)
         print_scan(&state->scan);
     else
@@ -106,6 +138,23 @@ static void json_scan(struct ls_json *json, const struct ls_scan_row *scan)
                   {"pendingFiles", scan->pending},   {"errors", scan->errors}};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         ls_json_uint(json, counts[i].name, counts[i].n);
+    ls_json_end_object(json);
+}
+
+static void json_progress(struct ls_json *json, const struct state *state)
+{
+    if (!state->has_shared) {
+        ls_json_str(json, "runningScan", NULL);
+        return;
+    }
+    ls_json_object(json, "runningScan");
+    ls_json_int(json, "id", state->shared.id);
+    ls_json_time(json, "startedAt", state->shared.started_ns);
+    ls_json_str(json, "scope", state->shared.scope);
+    ls_json_uint(json, "ranges", state->progress.ranges);
+    ls_json_uint(json, "rangesDone", state->progress.done);
+    ls_json_uint(json, "processes", state->progress.processes);
+    ls_json_uint(json, "objects", state->progress.objects);
     ls_json_end_object(json);
 }
 
@@ -144,6 +193,7 @@ static void json_state(const struct ls_config *config, const struct state *state
         ls_json_end_object(&json);
     }
     ls_json_end_array(&json);
+    json_progress(&json, state);
     if (state->has_scan)
         json_scan(&json, &state->scan);
     else

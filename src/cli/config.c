@@ -61,6 +61,8 @@ static const struct key keys[] = {
     {"scan", "grace", KIND_DURATION, AT(scan_grace_ms)},
     {"scan", "ranges", KIND_COUNT, AT(scan_ranges)},
     {"scan", "max_change", KIND_CHANGE, 0},
+    {"scan", "resume", KIND_DURATION, AT(scan_resume_ms)},
+    {"scan", "takeover", KIND_DURATION, AT(scan_takeover_ms)},
     {"scan", "trash_days", KIND_DAYS, AT(scan_trash_ms)},
     {"serve", "listen", KIND_TEXT, AT(serve_listen)},
     {"serve", "hosts", KIND_HOSTS, AT(serve_hosts)},
@@ -388,6 +390,8 @@ static enum ls_rc set_defaults(struct ls_config *config, struct ls_err *err)
     config->scan_grace_ms = INT64_C(15) * 60 * 1000;
     config->scan_max_change_percent = 20;
     config->scan_trash_ms = INT64_C(7) * 86400 * 1000;
+    config->scan_resume_ms = INT64_C(60) * 60 * 1000;
+    config->scan_takeover_ms = INT64_C(30) * 1000;
     config->serve_drain_ms = 30000;
     config->serve_max_upload_bytes = UINT64_C(32) << 20;
     enum ls_rc rc = set_text(&config->store_region, "us-east-1", err);

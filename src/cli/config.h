@@ -56,6 +56,7 @@ struct ls_config {
     unsigned scan_max_change_percent; /* 0: the count below holds */
     uint64_t scan_max_change_count;
     int64_t scan_trash_ms;
+    int64_t scan_resume_ms, scan_takeover_ms; /* of shared scans */
 
     char *serve_listen;
     char *serve_hosts[LS_CONFIG_HOSTS_MAX + 1]; /* NULL-terminated; may be empty */

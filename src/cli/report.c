@@ -10,11 +10,6 @@
 #include "base/log.h"
 #include "scan/answer.h"
 
-static const char *const kind_names[LS_FINDING_KINDS] = {
-    [LS_FINDING_SYNCED] = "synced", [LS_FINDING_ORPHANED] = "orphaned", [LS_FINDING_MISSING] = "missing",
-    [LS_FINDING_STALE] = "stale",   [LS_FINDING_MISFILED] = "misfiled", [LS_FINDING_PENDING] = "pending",
-};
-
 /* ---- options and the run ---- */
 
 enum ls_rc ls_scan_option(struct ls_scan_args *args, int c, struct ls_err *err)
@@ -52,6 +47,9 @@ enum ls_rc ls_scan_with(const struct ls_config *config, struct ls_engine *engine
         .keep_synced = args->form == LS_REPORT_JSON,
         .spool_dir = NULL,
         .cancel = &ls_cli_cancelled,
+        .share = args->share,
+        .resume_ms = config->scan_resume_ms,
+        .takeover_ms = config->scan_takeover_ms,
         .progress = args->quiet ? NULL : ls_cli_progress,
     };
     enum ls_rc rc = ls_scan_run(engine, &opts, out_scan, err);
@@ -108,7 +106,8 @@ static void print_summary(const struct ls_scan_totals *t, const struct ls_sync_t
 {
     printf("%" PRIu64 " products, %" PRIu64 " images:", t->products, t->images);
     for (int kind = 0; kind < LS_FINDING_KINDS; kind++)
-        printf("%s %" PRIu64 " %s", kind ? "," : "", t->by_kind[kind], kind_names[kind]);
+        printf("%s %" PRIu64 " %s", kind ? "," : "", t->by_kind[kind],
+               ls_finding_kind_name((enum ls_finding_kind)kind));
     putchar('\n');
     if (t->moved || t->misplaced || t->twins)
         printf("among them: %" PRIu64 " moved (an orphaned and a missing one each), %" PRIu64 " misplaced, %" PRIu64
@@ -162,7 +161,7 @@ static enum ls_rc ndjson_finding(void *ctx, const struct ls_finding *f)
     if (f->kind == LS_FINDING_SYNCED && !f->twin)
         return LS_OK;
     ls_json_object(json, NULL);
-    ls_json_str(json, "kind", kind_names[f->kind]);
+    ls_json_str(json, "kind", ls_finding_kind_name(f->kind));
     ls_json_str(json, "key", f->key);
     ls_json_str(json, "productId", *f->product ? f->product : NULL);
     if (f->moved)

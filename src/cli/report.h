@@ -16,11 +16,12 @@ struct ls_scan_args {
     enum ls_report_form form;
     bool quiet;
     bool dry_run;                /* a sync only says what it would do */
+    bool share;                  /* with other processes; scan alone has it */
     int64_t grace_ms;            /* -1 = as the config says */
     const char *const *products; /* NULL = all */
 };
 
-enum { LS_OPT_JSON = 2000, LS_OPT_NDJSON, LS_OPT_GRACE };
+enum { LS_OPT_JSON = 2000, LS_OPT_NDJSON, LS_OPT_GRACE, LS_OPT_SHARE };
 #define LS_SCAN_OPTIONS                                                                                                \
     {"json", no_argument, NULL, LS_OPT_JSON}, {"ndjson", no_argument, NULL, LS_OPT_NDJSON},                            \
         {"grace", required_argument, NULL, LS_OPT_GRACE},                                                              \

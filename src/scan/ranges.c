@@ -25,16 +25,20 @@
 /* Nothing that is UTF-8 sorts higher behind the same prefix. */
 #define HIGHEST "\xf4\x8f\xbf\xbf"
 
+void ls_range_dispose(struct ls_range *range)
+{
+    free(range->prefix);
+    free(range->list_after);
+    free(range->list_last);
+    free(range->row_after);
+    free(range->row_before);
+    *range = (struct ls_range){0};
+}
+
 void ls_ranges_dispose(struct ls_ranges *ranges)
 {
-    for (size_t i = 0; i < ranges->n; i++) {
-        struct ls_range *r = &ranges->items[i];
-        free(r->prefix);
-        free(r->list_after);
-        free(r->list_last);
-        free(r->row_after);
-        free(r->row_before);
-    }
+    for (size_t i = 0; i < ranges->n; i++)
+        ls_range_dispose(&ranges->items[i]);
     free(ranges->items);
     *ranges = (struct ls_ranges){0};
 }
@@ -49,6 +53,8 @@ static enum ls_rc fill_range(struct ls_range *r, const char *after, const char *
         r->list_last = strdup(last);
         r->row_before = ls_strf("%s\x01", last); /* nothing lies between last and this */
     }
+    if (last && strcmp(last, LS_INTERNAL_PREFIX) == 0)
+        r->first_limit = 2;
     bool filled = r->prefix && r->list_after && r->row_after && (!last || (r->list_last && r->row_before));
     return filled ? LS_OK : ls_err_nomem(err);
 }
@@ -87,7 +93,6 @@ enum ls_rc ls_ranges_all(struct ls_catalog *cat, const struct ls_layout *layout,
         return ls_err_nomem(err);
     }
     rc = fill_range(&out->items[out->n++], "", LS_INTERNAL_PREFIX, err);
-    out->items[0].first_limit = 2;
     const char *after = INTERNAL_END;
     for (size_t i = 0; i < splits.n && !rc; i++) {
         if (!to_product(layout, splits.names[i]) || strcmp(splits.names[i], after) <= 0)
@@ -113,6 +118,16 @@ static enum ls_rc fill_product(struct ls_range *r, const char *prefix, struct ls
     r->row_after = ls_strf("%.*s." HIGHEST, (int)len - 1, prefix);
     r->row_before = ls_strf("%.*s0", (int)len - 1, prefix);
     return r->prefix && r->list_after && r->row_after && r->row_before ? LS_OK : ls_err_nomem(err);
+}
+
+enum ls_rc ls_range_fill(const char *prefix, const char *after, const char *last, struct ls_range *out,
+                         struct ls_err *err)
+{
+    *out = (struct ls_range){0};
+    enum ls_rc rc = *prefix ? fill_product(out, prefix, err) : fill_range(out, after, last, err);
+    if (rc)
+        ls_range_dispose(out);
+    return rc;
 }
 
 enum ls_rc ls_ranges_products(const struct ls_layout *layout, const char *const *products, struct ls_ranges *out,

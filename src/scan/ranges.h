@@ -36,4 +36,10 @@ enum ls_rc ls_ranges_products(const struct ls_layout *layout, const char *const 
                               struct ls_err *err) LS_MUST_CHECK;
 void ls_ranges_dispose(struct ls_ranges *ranges);
 
+/* One range from its bounds: keys that begin with prefix, after < key <= last (NULL = no bound). With a prefix it is
+ * everything below it. */
+enum ls_rc ls_range_fill(const char *prefix, const char *after, const char *last, struct ls_range *out,
+                         struct ls_err *err) LS_MUST_CHECK;
+void ls_range_dispose(struct ls_range *range);
+
 #endif

@@ -86,11 +86,9 @@ enum ls_rc ls_scan_each_error(struct ls_scan *scan, enum ls_rc (*each)(void *ctx
 
 const char *ls_finding_name(const struct ls_finding *finding)
 {
-    static const char *const names[LS_FINDING_KINDS] = {"synced", "orphaned", "missing",
-                                                        "stale",  "misfiled", "pending"};
     if (finding->moved)
         return "moved";
     if (finding->misplaced)
         return "misplaced";
-    return finding->kind == LS_FINDING_SYNCED && finding->twin ? "twin" : names[finding->kind];
+    return finding->kind == LS_FINDING_SYNCED && finding->twin ? "twin" : ls_finding_kind_name(finding->kind);
 }

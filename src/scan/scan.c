@@ -2,27 +2,28 @@
 /*
  * A scan from start to end, and its result.
  *
- * recover → merge all ranges side by side → read suspects again → fail closed → pair moved ones → count. The caller's
- * thread only waits, tells of the progress and watches for the cancel flag while the ranges are merged; everything
- * after that is its own work.
+ * recover → merge all ranges side by side → read suspects again → fail closed → pair moved ones → count → keep the
+ * findings in the catalog. The caller's thread only waits, tells of the progress and watches for the cancel flag while
+ * the ranges are merged; everything after that is its own work. A shared scan goes another way, see share.c.
  */
 #include "lockstep/scan.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/workers.h"
+#include "scan/conclude.h"
+#include "scan/keep.h"
 #include "scan/merge.h"
 #include "scan/recheck.h"
+#include "scan/row.h"
+#include "scan/share.h"
 
 #define RANGES 4
 #define TICK_MS 100
-#define PRODUCT_PAGE 1000
 
 /* ---- merging side by side ---- */
 
@@ -120,146 +121,6 @@ static enum ls_rc merge_ranges(struct ls_scan *scan, const struct ls_scan_opts *
     return crew.rc;
 }
 
-/* ---- products ---- */
-
-/* Add the products that the catalog has rows of; those of keys are there already. */
-static enum ls_rc catalog_products(struct ls_scan *scan, const char *const *products, struct ls_spool_batch *batch,
-                                   struct ls_err *err)
-{
-    struct ls_catalog *cat = scan->cat;
-    enum ls_rc rc = LS_OK;
-    for (size_t i = 0; products && products[i] && !rc; i++) {
-        bool exists = false;
-        rc = cat->ops->product_exists(cat, NULL, products[i], &exists, err);
-        if (!rc && exists)
-            rc = ls_spool_product(batch, products[i], strlen(products[i]), err);
-    }
-    LS_AUTO(ls_buf) struct ls_buf after = LS_BUF_INIT(LS_BUF_LINE);
-    for (bool more = !products; more && !rc;) {
-        struct ls_name_page page = {0};
-        rc = cat->ops->product_page(cat, NULL, after.data, PRODUCT_PAGE, &page, err);
-        for (size_t i = 0; i < page.n && !rc; i++)
-            rc = ls_spool_product(batch, page.names[i], strlen(page.names[i]), err);
-        more = page.n > 0;
-        ls_buf_reset(&after);
-        if (!rc && more && ls_buf_adds(&after, page.names[page.n - 1]))
-            rc = ls_err_nomem(err);
-        ls_name_page_dispose(&page);
-    }
-    return rc;
-}
-
-static enum ls_rc add_products(struct ls_scan *scan, const char *const *products, struct ls_err *err)
-{
-    struct ls_err why = LS_ERR_INIT;
-    LS_AUTO(ls_free) struct ls_spool_batch *batch = calloc(1, sizeof *batch);
-    if (!batch)
-        return ls_err_nomem(err);
-    ls_spool_batch_init(batch, scan->spool);
-    enum ls_rc rc = catalog_products(scan, products, batch, &why);
-    if (rc) {
-        atomic_store(&scan->catalog_incomplete, true);
-        ls_err_prefix(&why, "the products could not be read: ");
-        ls_spool_error(scan->spool, why.text);
-    }
-    rc = ls_spool_flush(batch, err);
-    ls_spool_batch_dispose(batch);
-    return rc;
-}
-
-/* ---- the result ---- */
-
-static enum ls_rc count_mendable(struct ls_scan *scan, struct ls_err *err)
-{
-    const struct {
-        const char *where;
-        uint64_t *out;
-    } counts[] = {
-        {"kind=1 AND partner IS NULL AND flags&1=0", &scan->mendable.orphaned},
-        {"kind=1 AND flags&1<>0", &scan->mendable.misplaced},
-        {"kind=2 AND partner IS NULL", &scan->mendable.missing},
-        {"kind=3", &scan->mendable.stale},
-        {"kind IN (0,4) AND flags&4<>0", &scan->mendable.unrecorded},
-        {"kind IN (3,4) AND flags&2<>0 AND flags&1=0", &scan->mendable.misfiled},
-        {"kind=1", &scan->totals.by_kind[LS_FINDING_ORPHANED]},
-        {"kind=2", &scan->totals.by_kind[LS_FINDING_MISSING]},
-        {"kind=3", &scan->totals.by_kind[LS_FINDING_STALE]},
-        {"kind=4", &scan->totals.by_kind[LS_FINDING_MISFILED]},
-        {"kind=5", &scan->totals.by_kind[LS_FINDING_PENDING]},
-    };
-    enum ls_rc rc = LS_OK;
-    for (size_t i = 0; i < sizeof counts / sizeof counts[0] && !rc; i++)
-        rc = ls_spool_count(scan->spool, counts[i].where, counts[i].out, err);
-    return rc;
-}
-
-_Static_assert(LS_FINDING_ORPHANED == 1 && LS_FINDING_MISSING == 2 && LS_FINDING_STALE == 3 &&
-                   LS_FINDING_MISFILED == 4 && LS_FINDING_PENDING == 5 && LS_SCAN_MISPLACED == 1 &&
-                   LS_SCAN_MISFILED == 2 && LS_SCAN_UNRECORDED == 4,
-               "the SQL above says so");
-
-/* Fail closed, pair, count. */
-static enum ls_rc conclude(struct ls_scan *scan, struct ls_err *err)
-{
-    struct ls_scan_totals *t = &scan->totals;
-    bool store_incomplete = atomic_load(&scan->store_incomplete);
-    bool catalog_incomplete = atomic_load(&scan->catalog_incomplete);
-    enum ls_rc rc = LS_OK;
-    if (store_incomplete)
-        rc = ls_spool_drop_kind(scan->spool, LS_FINDING_MISSING, err);
-    if (!rc && catalog_incomplete)
-        rc = ls_spool_drop_kind(scan->spool, LS_FINDING_ORPHANED, err);
-    if (!rc)
-        rc = ls_spool_pair_moved(scan->spool, &t->moved, err);
-    if (!rc)
-        rc = ls_spool_settle_twins(scan->spool, &t->twins, err);
-    if (!rc)
-        rc = count_mendable(scan, err);
-    if (!rc)
-        rc = ls_spool_product_count(scan->spool, &t->products, err);
-    if (rc)
-        return rc;
-    t->misplaced = scan->mendable.misplaced;
-    t->by_kind[LS_FINDING_SYNCED] = atomic_load(&scan->synced);
-    t->images = 0;
-    for (int kind = 0; kind < LS_FINDING_KINDS; kind++)
-        t->images += t->by_kind[kind];
-    t->errors = ls_spool_error_count(scan->spool);
-    t->complete = !store_incomplete && !catalog_incomplete;
-    t->objects_seen = atomic_load(&scan->objects_seen);
-    t->rows_seen = atomic_load(&scan->rows_seen);
-    return LS_OK;
-}
-
-/* ---- the scan's own row in the catalog ---- */
-
-static void begin_row(const struct ls_scan *scan, const char *const *products, struct ls_scan_row *out)
-{
-    *out = (struct ls_scan_row){.started_ns = scan->totals.started_ns};
-    size_t at = 0;
-    for (size_t i = 0; products && products[i] && at < sizeof out->scope - 1; i++) {
-        int n = snprintf(out->scope + at, sizeof out->scope - at, "%s%s", i ? " " : "", products[i]);
-        at += n < 0 ? 0 : (size_t)n;
-    }
-}
-
-static void end_row(const struct ls_scan *scan, struct ls_scan_row *row)
-{
-    const struct ls_scan_totals *t = &scan->totals;
-    row->ended_ns = ls_now_ns();
-    row->complete = t->complete;
-    row->images = t->images;
-    row->synced = t->by_kind[LS_FINDING_SYNCED];
-    row->orphaned = t->by_kind[LS_FINDING_ORPHANED];
-    row->missing = t->by_kind[LS_FINDING_MISSING];
-    row->stale = t->by_kind[LS_FINDING_STALE];
-    row->misfiled = t->by_kind[LS_FINDING_MISFILED];
-    row->pending = t->by_kind[LS_FINDING_PENDING];
-    row->moved = t->moved;
-    row->misplaced = t->misplaced;
-    row->errors = t->errors;
-}
-
 /* ---- public ---- */
 
 static enum ls_rc scan_new(struct ls_engine *engine, const struct ls_scan_opts *opts, struct ls_scan **out_scan,
@@ -303,8 +164,53 @@ static enum ls_rc scan_both(struct ls_scan *scan, const struct ls_scan_opts *opt
     if (!rc)
         rc = ls_recheck_suspects(scan, err);
     if (!rc)
-        rc = add_products(scan, opts->products, err);
-    return rc ? rc : conclude(scan, err);
+        rc = ls_scan_add_products(scan, opts->products, err);
+    return rc ? rc : ls_scan_conclude(scan, err);
+}
+
+/* What a complete scan found stays in the catalog, up to a bound; the counts are in its row anyway. */
+static enum ls_rc keep_findings(struct ls_scan *scan, struct ls_scan_row *row, struct ls_err *err)
+{
+    uint64_t found = 0;
+    enum ls_rc rc = ls_spool_count(scan->spool, ls_kept_where(false), &found, err);
+    if (rc || !scan->totals.complete)
+        return rc;
+    if (found) {
+        row->findings = LS_SCAN_FINDINGS_WRITING;
+        rc = scan->cat->ops->scan_put(scan->cat, row, err);
+    }
+    if (!rc && found)
+        rc = ls_kept_write(scan, row->id, LS_FINDINGS_KEPT_MAX, err);
+    row->findings = LS_SCAN_FINDINGS_KEPT;
+    return rc;
+}
+
+/* The scan took place, so that none of this can be recorded is only said. */
+static void record(struct ls_scan *scan, struct ls_scan_row *row, bool done)
+{
+    struct ls_err why = LS_ERR_INIT;
+    bool more = true;
+    enum ls_rc rc = done ? keep_findings(scan, row, &why) : LS_OK;
+    if (!rc) {
+        ls_scan_end_row(scan, row);
+        rc = scan->cat->ops->scan_put(scan->cat, row, &why);
+    }
+    while (more && !rc && done)
+        rc = scan->cat->ops->scan_tidy(scan->cat, &more, &why);
+    if (rc)
+        LS_LOG_WARN("scan", "not-recorded", {"error", ls_v_str(why.text)});
+}
+
+static enum ls_rc scan_alone(struct ls_scan *scan, const struct ls_scan_opts *opts, struct ls_err *err)
+{
+    struct ls_scan_row row;
+    ls_scan_begin_row(scan, opts->products, &row);
+    enum ls_rc rc = scan->cat->ops->scan_put(scan->cat, &row, err);
+    if (rc)
+        return rc;
+    rc = scan_both(scan, opts, err);
+    record(scan, &row, rc == LS_OK);
+    return rc;
 }
 
 enum ls_rc ls_scan_run(struct ls_engine *engine, const struct ls_scan_opts *opts, struct ls_scan **out_scan,
@@ -312,26 +218,18 @@ enum ls_rc ls_scan_run(struct ls_engine *engine, const struct ls_scan_opts *opts
 {
     struct ls_recover_stats recovered = {0};
     struct ls_scan *scan = NULL;
-    struct ls_scan_row row;
     enum ls_rc rc = ls_engine_recover(engine, &recovered, err);
     if (!rc)
         rc = scan_new(engine, opts, &scan, err);
     if (rc || !scan)
         return rc;
-    begin_row(scan, opts->products, &row);
-    rc = scan->cat->ops->scan_put(scan->cat, &row, err);
-    if (!rc) {
-        rc = scan_both(scan, opts, err);
-        end_row(scan, &row);
-        struct ls_err why = LS_ERR_INIT;
-        if (scan->cat->ops->scan_put(scan->cat, &row, &why))
-            LS_LOG_WARN("scan", "not-recorded", {"error", ls_v_str(why.text)});
-    }
-    scan->totals.ended_ns = ls_now_ns();
+    rc = opts->share ? ls_share_run(scan, opts, err) : scan_alone(scan, opts, err);
     if (rc) {
         ls_scan_free(scan);
         return rc;
     }
+    if (!opts->share)
+        scan->totals.ended_ns = ls_now_ns();
     LS_LOG_DEBUG("scan", "done", {"objects", ls_v_uint(scan->totals.objects_seen)},
                  {"rows", ls_v_uint(scan->totals.rows_seen)}, {"synced", ls_v_uint(scan->totals.by_kind[0])});
     *out_scan = scan;

@@ -97,6 +97,8 @@ enum ls_rc ls_spool_put(struct ls_spool *spool, const struct ls_spool_finding *f
 enum ls_rc ls_spool_mark(struct ls_spool *spool, const char *key, unsigned mark, struct ls_err *err) LS_MUST_CHECK;
 /* Forget the findings of a kind. */
 enum ls_rc ls_spool_drop_kind(struct ls_spool *spool, enum ls_finding_kind kind, struct ls_err *err) LS_MUST_CHECK;
+/* From now on the table `changed` has the keys of findings that become different. */
+enum ls_rc ls_spool_watch(struct ls_spool *spool, struct ls_err *err) LS_MUST_CHECK;
 /* Clear the twin mark of those whose twins are gone; count the others. */
 enum ls_rc ls_spool_settle_twins(struct ls_spool *spool, uint64_t *out_twins, struct ls_err *err) LS_MUST_CHECK;
 

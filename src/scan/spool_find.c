@@ -50,6 +50,16 @@ enum ls_rc ls_spool_drop_kind(struct ls_spool *spool, enum ls_finding_kind kind,
     return ls_spool_run(spool, stmt, err);
 }
 
+enum ls_rc ls_spool_watch(struct ls_spool *spool, struct ls_err *err)
+{
+    static const char watch[] = "CREATE TABLE changed(key BLOB PRIMARY KEY) WITHOUT ROWID;"
+                                "CREATE TRIGGER watch AFTER UPDATE ON finding BEGIN"
+                                " INSERT OR IGNORE INTO changed VALUES(NEW.key); END";
+    if (sqlite3_exec(spool->db, watch, NULL, NULL, NULL) != SQLITE_OK)
+        return ls_spool_fail(spool, "watching findings", err);
+    return LS_OK;
+}
+
 enum ls_rc ls_spool_settle_twins(struct ls_spool *spool, uint64_t *out_twins, struct ls_err *err)
 {
     static const char lonely[] = "UPDATE finding SET twin=NULL WHERE twin IS NOT NULL AND twin IN"

@@ -21,6 +21,11 @@ tests_scan_test_memory_SOURCES = tests/scan/test_memory.c $(SCAN_WORLD)
 tests_scan_test_memory_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_scan_test_memory_LDADD = $(TEST_LIBS)
 
+check_PROGRAMS += tests/scan/test_share
+tests_scan_test_share_SOURCES = tests/scan/test_share.c $(SCAN_WORLD)
+tests_scan_test_share_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_scan_test_share_LDADD = $(TEST_LIBS)
+
 check_PROGRAMS += tests/scan/test_sync
 tests_scan_test_sync_SOURCES = tests/scan/test_sync.c $(SCAN_WORLD)
 tests_scan_test_sync_CPPFLAGS = $(TEST_CPPFLAGS)
