@@ -268,12 +268,22 @@ struct ls_change {
     const char *key;     /* image: file_name; variant: product/weight; product: id; folder: path. Before the change */
     const char *new_key; /* after it; NULL for a delete */
     char writer[LS_INTENT_ID_LEN]; /* our instance, or "" for a foreign writer */
+    const char *etag; /* what was recorded of the object of an image row that was deleted or re-keyed; NULL = nothing */
 };
 
 struct ls_change_page {
     struct ls_change *items;
     size_t n;
     void *memory;
+};
+
+/* What only one process at a time does. */
+enum ls_lead { LS_LEAD_SETTLER = 1 };
+
+/* Who has a role, or had it last. */
+struct ls_leader {
+    int64_t epoch;
+    char instance[LS_INTENT_ID_LEN];
 };
 
 /* ---- writing ---- */
@@ -315,6 +325,12 @@ struct ls_catalog_ops {
                                  struct ls_err *err);
     enum ls_rc (*instance_alive)(struct ls_catalog *cat, const char *id, bool *out_alive, struct ls_err *err);
     enum ls_rc (*instance_list)(struct ls_catalog *cat, struct ls_instance_page *out, struct ls_err *err);
+
+    /* -- roles: each has one leader, proved by a lock that dies with the process -- */
+    /* Take the role, or find that this instance (it was started before) still has it. LS_BUSY: another process has it.
+     * The epoch rises with each take, so that ls_leader_check tells whoever was cut off. Asks nobody to leave. */
+    enum ls_rc (*leader_take)(struct ls_catalog *cat, enum ls_lead role, int64_t *out_epoch, struct ls_err *err);
+    void (*leader_leave)(struct ls_catalog *cat, enum ls_lead role);
 
     /* -- transactions -- */
     /* Waits for other writers up to the busy timeout, then LS_BUSY. */
@@ -491,6 +507,13 @@ void ls_catalog_close(struct ls_catalog *cat);
 /* One row: LS_NOT_FOUND when there is none; out holds exactly one item otherwise. */
 enum ls_rc ls_catalog_image_get(struct ls_catalog *cat, struct ls_tx *tx, const char *key, struct ls_image_page *out,
                                 struct ls_err *err) LS_MUST_CHECK;
+
+/* Inside a transaction: is `epoch` still the newest take of the role? LS_CONFLICT otherwise: another process has taken
+ * it over, the transaction must be rolled back. */
+enum ls_rc ls_leader_check(struct ls_tx *tx, enum ls_lead role, int64_t epoch, struct ls_err *err) LS_MUST_CHECK;
+/* LS_NOT_FOUND: nobody has ever taken the role. */
+enum ls_rc ls_leader_get(struct ls_catalog *cat, struct ls_tx *tx, enum ls_lead role, struct ls_leader *out,
+                         struct ls_err *err) LS_MUST_CHECK;
 
 void ls_image_page_dispose(struct ls_image_page *page);
 void ls_variant_page_dispose(struct ls_variant_page *page);

@@ -5,6 +5,7 @@ libls_catalog_la_SOURCES = \
 	src/catalog/backends.h \
 	src/catalog/catalog.c \
 	src/catalog/copy_file.c src/catalog/copy_file.h \
+	src/catalog/leader.c src/catalog/leader.h \
 	src/catalog/mapping.c src/catalog/mapping.h \
 	src/catalog/mapping_expand.c \
 	src/catalog/pg.c src/catalog/pg_impl.h \

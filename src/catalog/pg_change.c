@@ -34,6 +34,8 @@ static enum ls_rc read_change(const PGresult *res, int row, struct ls_change *ou
         rc = ls_pg_get_shared(res, row, 5, arena, out->key, &out->new_key, err);
     if (rc == LS_OK)
         rc = ls_pg_get_fixed(res, row, 6, out->writer, sizeof out->writer, err);
+    if (rc == LS_OK)
+        rc = ls_pg_get_text(res, row, 7, arena, &out->etag, err);
     return rc;
 }
 

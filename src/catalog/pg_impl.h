@@ -71,6 +71,7 @@ struct ls_pg {
     char id[LS_INTENT_ID_LEN]; /* writer name for lockstep_change: the instance's, before that one of its own */
     char kind[16];
     int64_t number, started_ns;
+    int64_t epochs[LS_LEAD_SETTLER + 1]; /* of the roles whose lock `live` holds; 0 = not ours */
 
     atomic_bool has_instance;
     atomic_bool unsettled; /* a COMMIT was sent and its answer never came, see ls_pg_settle */
@@ -232,6 +233,8 @@ enum ls_rc ls_pg_instance_list(struct ls_catalog *, struct ls_instance_page *, s
 enum ls_rc ls_pg_instance_hold(struct ls_pg *cat, int64_t deadline_ms, struct ls_err *err) LS_MUST_CHECK;
 /* Remove our own row unless intents are left; for close. */
 void ls_pg_instance_end(struct ls_pg *cat);
+enum ls_rc ls_pg_leader_take(struct ls_catalog *, enum ls_lead, int64_t *, struct ls_err *);
+void ls_pg_leader_leave(struct ls_catalog *, enum ls_lead);
 
 /* pg_image.c */
 enum ls_rc ls_pg_images_get(struct ls_catalog *, struct ls_tx *, const char *const *, size_t, struct ls_image_page *,

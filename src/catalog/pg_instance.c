@@ -7,6 +7,7 @@
  * process. When that connection is lost the lock is taken again before the next transaction; whatever others took over
  * meanwhile stays theirs, because commit and close of an intent name its owner.
  */
+#include "catalog/leader.h"
 #include "catalog/pg_impl.h"
 
 #include <errno.h>
@@ -73,6 +74,7 @@ enum ls_rc ls_pg_instance_hold(struct ls_pg *cat, int64_t deadline_ms, struct ls
     if (!atomic_load(&cat->has_instance) || (cat->live && !ls_pg_conn_lost(cat->live)))
         return LS_OK;
     ls_pg_conn_close(LS_STEAL(cat->live));
+    memset(cat->epochs, 0, sizeof cat->epochs); /* its locks of roles are gone with it */
     enum ls_rc rc = ls_pg_conn_open(cat, deadline_ms, &cat->live, err);
     while (rc == LS_OK && (rc = take_lock(cat->live, cat->number, err)) == LS_BUSY &&
            ls_monotonic_ms() + HOLD_PAUSE_MS < deadline_ms) {
@@ -226,4 +228,71 @@ enum ls_rc ls_pg_instance_list(struct ls_catalog *base, struct ls_instance_page 
     if (rc != LS_OK)
         ls_instance_page_dispose(out);
     return rc;
+}
+
+/* ---- roles ---- */
+
+/* Whether the role's lock on the liveness connection, which the caller holds by holding the writer, is ours now. */
+static enum ls_rc lock_role(struct ls_pg *cat, enum ls_lead role, struct ls_err *err)
+{
+    LS_AUTO(ls_pg_result) PGresult *res = NULL;
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_ROLE_LOCK);
+    enum ls_rc rc = ls_pg_instance_hold(cat, ls_monotonic_ms() + cat->busy_timeout_ms, err);
+    if (rc == LS_OK && !cat->live)
+        return ls_err_set(err, LS_INVALID, "catalog %s: a role is taken before the instance was started", cat->label);
+    if (rc != LS_OK || cat->epochs[role])
+        return rc;
+    ls_pg_int(&q, role);
+    rc = ls_pg_send(cat->live, &q, err);
+    if (rc == LS_OK)
+        rc = ls_pg_flush(cat->live, &res, 1, NULL, err);
+    if (rc == LS_OK && ls_pg_get_int(res, 0, 0) == 0)
+        return ls_err_set(err, LS_BUSY, "catalog %s: another process has the role already", cat->label);
+    return rc;
+}
+
+/* Leave the lock, if the connection that holds it is still there. */
+static void unlock_role(struct ls_pg *cat, enum ls_lead role)
+{
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_ROLE_UNLOCK);
+    cat->epochs[role] = 0;
+    if (!cat->live || cat->live->dead)
+        return;
+    ls_pg_int(&q, role);
+    if (ls_pg_send(cat->live, &q, NULL) != LS_OK || ls_pg_flush(cat->live, NULL, 0, NULL, NULL) != LS_OK)
+        cat->live->dead = true; /* taken anew before the next transaction */
+}
+
+enum ls_rc ls_pg_leader_take(struct ls_catalog *base, enum ls_lead role, int64_t *out_epoch, struct ls_err *err)
+{
+    struct ls_pg *cat = ls_pg_of(base);
+    enum ls_rc rc = ls_pg_writer_take(cat, err);
+    if (rc != LS_OK)
+        return rc;
+    rc = lock_role(cat, role, err);
+    *out_epoch = cat->epochs[role];
+    ls_pg_writer_leave(cat);
+    if (rc != LS_OK || *out_epoch)
+        return rc;
+    rc = ls_leader_raise(base, role, cat->id, out_epoch, err);
+    enum ls_rc held = ls_pg_writer_take(cat, NULL);
+    if (rc == LS_OK)
+        cat->epochs[role] = *out_epoch;
+    else if (held == LS_OK)
+        unlock_role(cat, role);
+    if (held == LS_OK)
+        ls_pg_writer_leave(cat);
+    return rc;
+}
+
+void ls_pg_leader_leave(struct ls_catalog *base, enum ls_lead role)
+{
+    struct ls_pg *cat = ls_pg_of(base);
+    if (ls_pg_writer_take(cat, NULL) != LS_OK)
+        return; /* it goes with the process */
+    if (cat->epochs[role])
+        unlock_role(cat, role);
+    ls_pg_writer_leave(cat);
 }

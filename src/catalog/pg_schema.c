@@ -170,8 +170,9 @@ static const char version_1[] =
     WATCH("lockstep.lockstep_folder", "", "lockstep_folder");
 
 /* What a row was and is, as texts o and n: NULL where there is none, or where it is deleted softly. */
-#define BEFORE_AND_AFTER(table, old, new)                                                                              \
-    "AS $$ DECLARE o text; n text; BEGIN "                                                                             \
+#define BEFORE_AND_AFTER(table, old, new) BEFORE_AND_AFTER_WITH("", table, old, new)
+#define BEFORE_AND_AFTER_WITH(variables, table, old, new)                                                              \
+    "AS $$ DECLARE o text; n text; " variables "BEGIN "                                                                \
     "IF TG_OP <> 'INSERT' AND {live OLD " table "} THEN o := nullif(" old ", ''); END IF; "                            \
     "IF TG_OP <> 'DELETE' AND {live NEW " table "} THEN n := nullif(" new ", ''); END IF; "                            \
     "IF o IS NULL AND n IS NULL THEN RETURN NULL; END IF; "
@@ -246,7 +247,41 @@ static const char version_3[] =
     "objects_seen bigint NOT NULL, rows_seen bigint NOT NULL, errors bigint NOT NULL, messages text NOT NULL, "
     "PRIMARY KEY (scan, number));";
 
-const char *const ls_pg_migrations[] = {version_1, version_2, version_3};
+/* clang-format off */
+/* The same with the etag that was recorded of the object: its record is gone or elsewhere then. */
+#define NOTE_WITH_ETAG(kind)                                                                                           \
+    "IF n IS NULL THEN " NOTE(kind, "delete", UTF8("o"), "NULL, e")                                                    \
+    "ELSIF o IS NULL THEN " NOTE(kind, "insert", UTF8("n"), UTF8("n"))                                                 \
+    "ELSE " NOTE(kind, "update", UTF8("o"), UTF8("n") ", e") "END IF; "
+
+/* The feed tells the recorded etag of an image row that is deleted or re-keyed. */
+static const char version_4[] =
+    "ALTER TABLE lockstep.lockstep_change ADD COLUMN etag text;"
+
+    "DROP FUNCTION lockstep.lockstep_note(text, text, bytea, bytea);"
+    "CREATE FUNCTION lockstep.lockstep_note(p_kind text, p_action text, p_key bytea, p_new_key bytea, "
+    "p_etag text DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$ DECLARE s bigint; BEGIN "
+    "INSERT INTO lockstep.lockstep_change (kind, action, key, new_key, writer, etag) VALUES (p_kind, p_action, p_key, "
+    "p_new_key, coalesce(current_setting('lockstep.writer', true), ''), p_etag) RETURNING seq INTO s; "
+    "IF s > 1000000 AND s % 1000 = 0 THEN "
+    "DELETE FROM lockstep.lockstep_change WHERE seq <= s - 1000000; "
+    "UPDATE lockstep.lockstep_meta SET value = (s - 1000000)::text WHERE name = 'change_floor'; END IF; "
+    "PERFORM pg_notify('lockstep_change', ''); END $$;"
+
+    "CREATE OR REPLACE FUNCTION lockstep.lockstep_image() RETURNS trigger " AS_OWNER
+    BEFORE_AND_AFTER_WITH("e text; ", "image", "{text OLD image.file_name}", "{text NEW image.file_name}")
+    "IF o IS NULL THEN " UNKNOWN("n")
+    "ELSIF n IS NULL THEN DELETE FROM lockstep.lockstep_object WHERE key = o AND NOT " HAS_ROW("o")
+    " RETURNING nullif(etag, '') INTO e; "
+    "ELSIF o <> n THEN "
+    "DELETE FROM lockstep.lockstep_object WHERE key = n; "
+    "UPDATE lockstep.lockstep_object SET key = n WHERE key = o RETURNING nullif(etag, '') INTO e; "
+    "IF NOT FOUND THEN " UNKNOWN("n") "END IF; "
+    "IF " HAS_ROW("o") " THEN " UNKNOWN("o") "END IF; END IF; "
+    NOTE_WITH_ETAG("image") "RETURN NULL; END $$;";
+/* clang-format on */
+
+const char *const ls_pg_migrations[] = {version_1, version_2, version_3, version_4};
 const unsigned ls_pg_schema_version = sizeof ls_pg_migrations / sizeof ls_pg_migrations[0];
 
 /* The first value of a query as text; *out_found tells whether there is one. */

@@ -257,7 +257,7 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
                            false},
     /* The first column is the number up to which lines may be gone; without changes that row stands alone. */
     [LS_PG_CHANGE_PAGE] = {"read changes",
-                           "SELECT m.value::bigint, c.seq, c.kind, c.action, c.key, c.new_key, c.writer "
+                           "SELECT m.value::bigint, c.seq, c.kind, c.action, c.key, c.new_key, c.writer, c.etag "
                            "FROM lockstep.lockstep_meta m LEFT JOIN LATERAL (SELECT * FROM lockstep.lockstep_change "
                            "WHERE seq > $1 ORDER BY seq LIMIT $2) c ON true WHERE m.name = 'change_floor' "
                            "ORDER BY c.seq",
@@ -316,6 +316,10 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
                              "SELECT pg_catalog.pg_try_advisory_lock(" LS_PG_LOCK_CLASS ", $1::bigint::integer)",
                              false},
     [LS_PG_INSTANCE_UNLOCK] = {"leave the liveness lock", "SELECT pg_catalog.pg_advisory_unlock_all()", true},
+    [LS_PG_ROLE_LOCK] = {"take a role",
+                         "SELECT pg_catalog.pg_try_advisory_lock(" LS_PG_LOCK_ROLES ", $1::bigint::integer)", false},
+    [LS_PG_ROLE_UNLOCK] = {"leave a role",
+                           "SELECT pg_catalog.pg_advisory_unlock(" LS_PG_LOCK_ROLES ", $1::bigint::integer)", false},
     [LS_PG_INSTANCE_GET] = {"look for an instance",
                             "SELECT n.host, n.pid, " IS_ALIVE("n.number") " FROM lockstep.lockstep_instance n "
                                                                           "WHERE n.id = $1",

@@ -81,6 +81,8 @@ enum ls_pg_sql {
     LS_PG_INSTANCE_LIST,
     LS_PG_INSTANCE_DELETE_IDLE,
     LS_PG_INSTANCE_FORGET_DEAD,
+    LS_PG_ROLE_LOCK,
+    LS_PG_ROLE_UNLOCK,
 
     LS_PG_AUDIT_INSERT,
     LS_PG_AUDIT_PAGE,
@@ -120,10 +122,12 @@ struct ls_pg_statement {
 };
 extern const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT];
 
-/* Advisory locks, each in the database that the catalog lies in: one for whoever writes, and a class of them (two-part
- * keys) for the instances that live. Arbitrary numbers that no other program is likely to use. */
+/* Advisory locks, each in the database that the catalog lies in: one for whoever writes, and classes of them (two-part
+ * keys) for the instances that live and the roles that one process has. Arbitrary numbers that no other program is
+ * likely to use. */
 #define LS_PG_LOCK_WRITER "7811887424101737328"
 #define LS_PG_LOCK_SCHEMA "7811887424101737329"
 #define LS_PG_LOCK_CLASS "1819239275"
+#define LS_PG_LOCK_ROLES "1819239276"
 
 #endif

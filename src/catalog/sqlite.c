@@ -39,6 +39,7 @@ static void sqlite_close(struct ls_catalog *base)
     pthread_cond_destroy(&cat->reader_free);
     pthread_cond_destroy(&cat->writer_free);
     pthread_mutex_destroy(&cat->mutex);
+    pthread_mutex_destroy(&cat->role_mutex);
     free(cat->path);
     free(cat);
 }
@@ -61,6 +62,8 @@ static const struct ls_catalog_ops sqlite_ops = {
     .instance_start = ls_sqlite_instance_start,
     .instance_alive = ls_sqlite_instance_alive,
     .instance_list = ls_sqlite_instance_list,
+    .leader_take = ls_sqlite_leader_take,
+    .leader_leave = ls_sqlite_leader_leave,
     .begin = ls_sqlite_begin,
     .begin_relaxed = ls_sqlite_begin_relaxed,
     .commit = ls_sqlite_commit,
@@ -192,6 +195,7 @@ static enum ls_rc init_sync(struct ls_sqlite *cat, struct ls_err *err)
         return ls_err_nomem(err);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&cat->mutex, NULL);
+    pthread_mutex_init(&cat->role_mutex, NULL);
     pthread_cond_init(&cat->writer_free, &attr);
     pthread_cond_init(&cat->reader_free, &attr);
     pthread_condattr_destroy(&attr);

@@ -43,6 +43,8 @@ static enum ls_rc read_change(struct ls_query *q, struct ls_change *out, struct 
         rc = ls_query_get_shared(q, 4, arena, out->key, &out->new_key, err);
     if (rc == LS_OK)
         rc = ls_query_get_fixed(q, 5, out->writer, sizeof out->writer, err);
+    if (rc == LS_OK)
+        rc = ls_query_get_text(q, 6, arena, &out->etag, err);
     return rc;
 }
 

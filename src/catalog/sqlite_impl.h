@@ -53,6 +53,9 @@ struct ls_sqlite {
     bool relaxed;              /* the writer does not sync the log at a commit */
     char id[LS_INTENT_ID_LEN]; /* writer name for lockstep_change: the instance's, before that one of its own */
 
+    pthread_mutex_t role_mutex;
+    int64_t epochs[LS_LEAD_SETTLER + 1]; /* role_mutex: of the roles that are ours; 0 = not ours */
+
     atomic_bool is_owner; /* holds the owner lock, so it checkpoints; set by whoever set writing */
     atomic_bool has_instance;
     atomic_int_least64_t tended_ms; /* when ls_sqlite_tend last looked */
@@ -187,6 +190,9 @@ enum ls_rc ls_sqlite_migrate(struct ls_sqlite_conn *conn, const char *const *ste
 enum ls_rc ls_sqlite_lock_open(struct ls_sqlite *cat, struct ls_err *err) LS_MUST_CHECK;
 /* Try to become the one that checkpoints; true when we are. The caller holds the writer. */
 bool ls_sqlite_own(struct ls_sqlite *cat);
+/* Hold the lock of a role until lock_fd is closed. LS_BUSY: another open description holds it. */
+enum ls_rc ls_sqlite_lock_role(struct ls_sqlite *cat, enum ls_lead role, struct ls_err *err) LS_MUST_CHECK;
+void ls_sqlite_unlock_role(struct ls_sqlite *cat, enum ls_lead role);
 /* Hold the liveness lock of an instance number until lock_fd is closed. */
 enum ls_rc ls_sqlite_lock_instance(struct ls_sqlite *cat, int64_t number, struct ls_err *err) LS_MUST_CHECK;
 /* Leave it again, when the row was not written. */
@@ -202,6 +208,8 @@ enum ls_rc ls_sqlite_instance_alive(struct ls_catalog *, const char *, bool *, s
 enum ls_rc ls_sqlite_instance_list(struct ls_catalog *, struct ls_instance_page *, struct ls_err *);
 /* Remove our own row unless intents are left; for close. */
 void ls_sqlite_instance_end(struct ls_sqlite *cat);
+enum ls_rc ls_sqlite_leader_take(struct ls_catalog *, enum ls_lead, int64_t *, struct ls_err *);
+void ls_sqlite_leader_leave(struct ls_catalog *, enum ls_lead);
 
 /* sqlite_image.c */
 enum ls_rc ls_sqlite_images_get(struct ls_catalog *, struct ls_tx *, const char *const *, size_t,

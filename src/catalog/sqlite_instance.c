@@ -5,6 +5,7 @@
  * The lock is taken before the row can be seen, so a row without a held lock is always a dead process. A number is
  * never used twice. Rows of dead instances stay while intents refer to them, for recovery to find out who they were.
  */
+#include "catalog/leader.h"
 #include "catalog/sqlite_impl.h"
 
 #include <stdio.h>
@@ -173,4 +174,34 @@ enum ls_rc ls_sqlite_instance_list(struct ls_catalog *base, struct ls_instance_p
     if (rc != LS_OK)
         return rc;
     return read_instances(reader.conn, out, err);
+}
+
+/* ---- roles ---- */
+
+/* The lock cannot be lost, so what was taken once stays ours. */
+enum ls_rc ls_sqlite_leader_take(struct ls_catalog *base, enum ls_lead role, int64_t *out_epoch, struct ls_err *err)
+{
+    struct ls_sqlite *cat = ls_sqlite_of(base);
+    LS_LOCK(&cat->role_mutex);
+    *out_epoch = cat->epochs[role];
+    if (*out_epoch)
+        return LS_OK;
+    enum ls_rc rc = ls_sqlite_lock_role(cat, role, err);
+    if (rc != LS_OK)
+        return rc;
+    rc = ls_leader_raise(base, role, cat->id, out_epoch, err);
+    if (rc == LS_OK)
+        cat->epochs[role] = *out_epoch;
+    else
+        ls_sqlite_unlock_role(cat, role);
+    return rc;
+}
+
+void ls_sqlite_leader_leave(struct ls_catalog *base, enum ls_lead role)
+{
+    struct ls_sqlite *cat = ls_sqlite_of(base);
+    LS_LOCK(&cat->role_mutex);
+    if (cat->epochs[role])
+        ls_sqlite_unlock_role(cat, role);
+    cat->epochs[role] = 0;
 }

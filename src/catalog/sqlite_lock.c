@@ -3,6 +3,7 @@
  * Locks that die with the process: byte ranges of the file <catalog>-lockstep.
  *
  *   byte 0          the owner: the one process that checkpoints
+ *   byte role       the leader of a role (1 to 15)
  *   byte 16 + n     the instance whose row has the number n lives
  *
  * They are open-file-description locks (F_OFD_SETLK), so they do not vanish when some other descriptor of the file is
@@ -48,6 +49,22 @@ bool ls_sqlite_own(struct ls_sqlite *cat)
     if (!atomic_load(&cat->is_owner) && lock_byte(cat->lock_fd, F_OFD_SETLK, OWNER_BYTE, &type) == 0)
         atomic_store(&cat->is_owner, true);
     return atomic_load(&cat->is_owner);
+}
+
+enum ls_rc ls_sqlite_lock_role(struct ls_sqlite *cat, enum ls_lead role, struct ls_err *err)
+{
+    short type = F_WRLCK;
+    if (lock_byte(cat->lock_fd, F_OFD_SETLK, OWNER_BYTE + (int64_t)role, &type) == 0)
+        return LS_OK;
+    if (errno == EAGAIN || errno == EACCES)
+        return ls_err_set(err, LS_BUSY, "catalog %s: another process has the role already", cat->path);
+    return ls_err_errno(err, errno, "catalog: lock byte %d of %s-lockstep", (int)role, cat->path);
+}
+
+void ls_sqlite_unlock_role(struct ls_sqlite *cat, enum ls_lead role)
+{
+    short type = F_UNLCK;
+    (void)lock_byte(cat->lock_fd, F_OFD_SETLK, OWNER_BYTE + (int64_t)role, &type);
 }
 
 enum ls_rc ls_sqlite_lock_instance(struct ls_sqlite *cat, int64_t number, struct ls_err *err)

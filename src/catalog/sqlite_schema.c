@@ -310,7 +310,30 @@ static const char version_2[] = "ALTER TABLE lockstep_scan ADD COLUMN products I
                                 "  PRIMARY KEY (scan, number)"
                                 ") STRICT, WITHOUT ROWID;";
 
-const char *const ls_sqlite_migrations[] = {version_1, version_2};
+/* The feed tells the recorded etag of an image row that is deleted or re-keyed: its record is gone or elsewhere then.
+ */
+#define RECORDED_ETAG "(SELECT etag FROM lockstep_object WHERE key = OLD.file_name)"
+/* clang-format off */
+static const char version_3[] =
+    "ALTER TABLE lockstep_change ADD COLUMN etag TEXT;"
+
+    "DROP TRIGGER lockstep_image_updated;"
+    "CREATE TRIGGER lockstep_image_updated AFTER UPDATE ON product_image BEGIN "
+    "INSERT INTO lockstep_change (kind, action, key, new_key, writer, etag) VALUES ('image', 'update', OLD.file_name, "
+    "NEW.file_name, " WRITER ", CASE WHEN OLD.file_name <> NEW.file_name THEN " RECORDED_ETAG " END); "
+    "DELETE FROM lockstep_object WHERE key = NEW.file_name AND OLD.file_name <> NEW.file_name; "
+    "UPDATE lockstep_object SET key = NEW.file_name WHERE key = OLD.file_name AND OLD.file_name <> NEW.file_name; "
+    "END;"
+
+    "DROP TRIGGER lockstep_image_deleted;"
+    "CREATE TRIGGER lockstep_image_deleted AFTER DELETE ON product_image BEGIN "
+    "INSERT INTO lockstep_change (kind, action, key, new_key, writer, etag) VALUES ('image', 'delete', OLD.file_name, "
+    "NULL, " WRITER ", " RECORDED_ETAG "); "
+    "DELETE FROM lockstep_object WHERE key = OLD.file_name; "
+    "END;";
+/* clang-format on */
+
+const char *const ls_sqlite_migrations[] = {version_1, version_2, version_3};
 const unsigned ls_sqlite_schema_version = sizeof ls_sqlite_migrations / sizeof ls_sqlite_migrations[0];
 
 /* One value of a statement that is run once: NULL text when there is no row. */

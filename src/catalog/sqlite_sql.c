@@ -114,7 +114,7 @@ const struct ls_sqlite_sql ls_sqlite_sql[LS_SQL_COUNT] = {
     /* ---- the change feed ---- */
     [LS_SQL_CHANGE_LAST] = {"read the newest change number", "SELECT max(seq) FROM lockstep_change"},
     [LS_SQL_CHANGE_FIRST] = {"read the oldest change number", "SELECT min(seq) FROM lockstep_change"},
-    [LS_SQL_CHANGE_PAGE] = {"read changes", "SELECT seq, kind, action, key, new_key, writer FROM lockstep_change "
+    [LS_SQL_CHANGE_PAGE] = {"read changes", "SELECT seq, kind, action, key, new_key, writer, etag FROM lockstep_change "
                                             "WHERE seq > ?1 ORDER BY seq LIMIT ?2"},
 
     /* ---- the journal ---- */

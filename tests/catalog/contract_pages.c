@@ -242,6 +242,12 @@ static void every_change_is_numbered_and_names_its_writer(void **state)
     expect_change(&page.items[7], "variant", "delete", "p1/w2", NULL);
     expect_change(&page.items[8], "product", "delete", "p1", NULL);
     expect_change(&page.items[9], "folder", "insert", "products/p1", "products/p1");
+    /* What was recorded of a row that left its key. */
+    for (size_t i = 0; i < page.n; i++)
+        if (i == 3 || i == 5)
+            assert_string_equal(page.items[i].etag, write.image.record.etag);
+        else
+            assert_null(page.items[i].etag);
     int64_t last;
     assert_ok(cat->ops->change_last(cat, &last, &err), &err);
     assert_int_equal(page.items[9].seq, last);

@@ -42,7 +42,8 @@ static const struct backend backends[] = {{.name = "sqlite", .open = open_sqlite
                                           {.name = "postgresql", .open = open_pg, .drop = empty_pg, .utf8_keys = true}};
 
 static const struct contract *const contracts[] = {&contract_images,  &contract_pages, &contract_products,
-                                                   &contract_journal, &contract_side,  &contract_scan};
+                                                   &contract_journal, &contract_side,  &contract_roles,
+                                                   &contract_scan};
 
 int main(void)
 {

@@ -122,6 +122,33 @@ static void an_instance_that_was_cut_off_is_dead_until_it_writes_and_has_lost_wh
     ls_catalog_close(cut);
 }
 
+static void a_leader_that_was_cut_off_has_lost_its_role(void **state)
+{
+    (void)state;
+    struct ls_err err = LS_ERR_INIT;
+    char id[LS_INTENT_ID_LEN];
+    int64_t mine, theirs, again;
+    struct ls_catalog *cut = open_url(pg_url()), *other = open_url(pg_url());
+    assert_ok(cut->ops->instance_start(cut, "test", id, &err), &err);
+    assert_ok(cut->ops->leader_take(cut, LS_LEAD_SETTLER, &mine, &err), &err);
+    PGconn *shell = pg_shell();
+    end_sessions(shell, HOLDS_LIVENESS);
+    assert_ok(other->ops->instance_start(other, "test", id, &err), &err);
+    assert_ok(other->ops->leader_take(other, LS_LEAD_SETTLER, &theirs, &err), &err);
+    assert_true(theirs > mine);
+    struct ls_tx *tx = begin(cut);
+    assert_fails(ls_leader_check(tx, LS_LEAD_SETTLER, mine, &err), LS_CONFLICT, &err, "taken the role over");
+    cut->ops->rollback(tx);
+    assert_fails(cut->ops->leader_take(cut, LS_LEAD_SETTLER, &again, &err), LS_BUSY, &err, "another process");
+    /* When nobody came in between it is taken anew, with a new number. */
+    end_sessions(shell, HOLDS_LIVENESS);
+    assert_ok(cut->ops->leader_take(cut, LS_LEAD_SETTLER, &again, &err), &err);
+    assert_true(again > theirs);
+    PQfinish(shell);
+    ls_catalog_close(other);
+    ls_catalog_close(cut);
+}
+
 /* ---- a server that is killed ---- */
 
 static char server_dir[64];
@@ -330,6 +357,7 @@ int main(void)
         cmocka_unit_test_teardown(a_transaction_that_is_cut_off_changes_nothing_and_says_so, empty),
         cmocka_unit_test_teardown(an_instance_that_was_cut_off_is_dead_until_it_writes_and_has_lost_what_was_taken,
                                   empty),
+        cmocka_unit_test_teardown(a_leader_that_was_cut_off_has_lost_its_role, empty),
         cmocka_unit_test_teardown(a_server_that_was_killed_and_is_back_is_used_again, stop_server),
         cmocka_unit_test_teardown(the_rows_decide_when_the_answer_of_a_commit_is_lost, empty),
     };

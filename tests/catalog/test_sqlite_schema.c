@@ -152,6 +152,31 @@ static void a_migration_that_fails_leaves_the_old_version(void **state)
     add_variant(f->cat, "p1", "w1", NULL);
 }
 
+static void a_catalog_of_the_first_version_gets_the_etags_of_the_feed(void **state)
+{
+    struct fixture *f = *state;
+    struct ls_err err = LS_ERR_INIT;
+    struct ls_catalog *cat;
+    struct ls_change_page page;
+    sqlite3 *db = shell_open(other_path(f));
+    shell(db, ls_sqlite_migrations[0]);
+    shell(db, "UPDATE lockstep_meta SET value = '1' WHERE name = 'schema_version';"
+              "INSERT INTO product_image (file_name) VALUES ('a');"
+              "INSERT INTO lockstep_object VALUES ('a', 1, 'e', 0, 0, 0, 0, '')");
+    sqlite3_close(db);
+    assert_ok(open_with(other_path(f), false, 0, &cat, &err), &err);
+    db = shell_open(other_path(f));
+    shell(db, "UPDATE product_image SET file_name = 'b'; DELETE FROM product_image");
+    sqlite3_close(db);
+    assert_ok(cat->ops->change_page(cat, 0, 10, &page, &err), &err);
+    assert_int_equal(page.n, 3);
+    assert_null(page.items[0].etag);
+    assert_string_equal(page.items[1].etag, "e");
+    assert_string_equal(page.items[2].etag, "e");
+    ls_change_page_dispose(&page);
+    ls_catalog_close(cat);
+}
+
 static void the_tables_are_those_of_the_design(void **state)
 {
     struct fixture *f = *state;
@@ -233,6 +258,7 @@ int main(void)
         SQLITE_TEST(a_newer_schema_is_refused_and_left_alone),
         SQLITE_TEST(an_older_schema_is_brought_forward_with_its_rows),
         SQLITE_TEST(a_migration_that_fails_leaves_the_old_version),
+        SQLITE_TEST(a_catalog_of_the_first_version_gets_the_etags_of_the_feed),
         SQLITE_TEST(the_tables_are_those_of_the_design),
         SQLITE_TEST(times_are_text_that_people_read),
         SQLITE_TEST(a_backup_is_a_whole_catalog_of_one_moment),
