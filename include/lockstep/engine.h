@@ -164,6 +164,28 @@ struct ls_record_opts {
 enum ls_rc ls_engine_record(struct ls_engine *engine, const struct ls_record_opts *opts,
                             struct ls_record_totals *out_totals, struct ls_err *err) LS_MUST_CHECK;
 
+/* ---- following what the application did to its rows ---- */
+
+/* An object that is to be where its row is. */
+struct ls_engine_move {
+    const char *from;       /* where the object lies */
+    const char *row;        /* the row's key now: `from`, or `to` when the application has changed it already */
+    const char *to;         /* where both are to be */
+    const char *spare_etag; /* an object at `to` with this etag belongs to no row any more and goes to trash; or NULL */
+    enum ls_rc rc; /* out: LS_NOT_FOUND no such row; LS_EXISTS another row or object is at `to`; LS_CONFLICT the object
+                      is not there, or either side has changed; LS_INVALID `to` is no place for an image; LS_BUSY
+                      another operation is working on it. The item was left alone then */
+    struct ls_err err; /* out */
+};
+
+/* Move objects after their rows, all in one operation: columns that agreed with the old key follow the new one, others
+ * stay. With folders (paths of one variant or product that was renamed, from and to; else NULL) every object lies below
+ * them, and what is kept of the folders follows too. Returns LS_OK when every item was tried. */
+enum ls_rc ls_engine_follow(struct ls_engine *engine, struct ls_engine_move *items, size_t n, const char *folder_from,
+                            const char *folder_to, struct ls_err *err) LS_MUST_CHECK;
+/* Forget what is kept of a variant's or product's folder that is no more; one that exists is left alone. */
+enum ls_rc ls_engine_forget_folder(struct ls_engine *engine, const char *path, struct ls_err *err) LS_MUST_CHECK;
+
 /* ---- trash ---- */
 
 /* Put a trashed object back at its key and, where it had one, its row. LS_EXISTS when the key is taken. */

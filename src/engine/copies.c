@@ -270,7 +270,7 @@ enum ls_rc ls_copies_remove_sources(struct ls_run *run, const char **out_detail,
         return ls_err_nomem(err);
     size_t n = 0, denied = 0, newer = 0, failed = 0;
     for (size_t i = 0; i < run->n_items; i++)
-        if (run->items[i].action == LS_ACTION_COPY)
+        if (run->items[i].action == LS_ACTION_COPY && !run->items[i].done)
             gone[n++] = (struct ls_remove_object){.key = run->items[i].key, .etag = run->items[i].old_etag};
     struct ls_err why = LS_ERR_INIT;
     ls_remove_objects(run->engine, gone, n, true, &why);

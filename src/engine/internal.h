@@ -230,6 +230,8 @@ void ls_record_from_object(struct ls_record *record, const struct ls_object_info
 /* The object metadata that a row's record stands for. */
 void ls_meta_from_record(const struct ls_record *record, const char *intent, struct ls_object_meta *out);
 const char *ls_content_type_of(const char *key);
+/* The row of a key in a page, or NULL. */
+const struct ls_image *ls_image_at(const struct ls_image_page *page, const char *key);
 /* Insert a row that was removed, unless somebody has put one at its key since; parents are made where missing. */
 enum ls_rc ls_row_bring_back(struct ls_engine *engine, struct ls_tx *tx, struct ls_image *image, struct ls_err *err)
     LS_MUST_CHECK;
@@ -252,7 +254,8 @@ enum ls_rc ls_orphans_record(struct ls_run *run, struct ls_tx *tx, const char *r
 enum ls_rc ls_orphans_undo(struct ls_run *run, struct ls_err *err) LS_MUST_CHECK;
 /* Copy all COPY items, in chunks; each chunk ends with a fail point. */
 enum ls_rc ls_copies_run(struct ls_run *run, enum ls_rc (*step)(struct ls_err *err), struct ls_err *err) LS_MUST_CHECK;
-/* After the commit: remove the sources. *out_detail (pool) says what was left, or NULL. Not LS_OK: left to recovery. */
+/* After the commit: remove the sources, but those of items whose done is set. *out_detail (pool) says what was left, or
+ * NULL. Not LS_OK: left to recovery. */
 enum ls_rc ls_copies_remove_sources(struct ls_run *run, const char **out_detail, struct ls_err *err) LS_MUST_CHECK;
 /* Before the commit: remove the copies that are ours, put orphans back. */
 enum ls_rc ls_copies_undo(struct ls_run *run, struct ls_err *err) LS_MUST_CHECK;

@@ -6,6 +6,7 @@ libls_engine_la_SOURCES = \
 	src/engine/discard.c \
 	src/engine/engine.c \
 	src/engine/folder.c \
+	src/engine/follow.c \
 	src/engine/image_json.c \
 	src/engine/intent.c \
 	src/engine/internal.h \

@@ -100,22 +100,6 @@ static enum ls_rc look(struct batch *b, struct ls_err *err)
 
 /* ---- the rows ---- */
 
-static const struct ls_image *row_at(const struct ls_image_page *rows, const char *key)
-{
-    size_t lo = 0, hi = rows->n;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        int cmp = strcmp(rows->items[mid].key, key);
-        if (cmp == 0)
-            return &rows->items[mid];
-        if (cmp < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return NULL;
-}
-
 static bool row_changed(struct mending *m, const struct ls_image *row)
 {
     const char *seen = m->item->row_etag;
@@ -159,7 +143,7 @@ static const char *mend_name(enum ls_mend mend)
 static enum ls_rc mend_one(struct batch *b, struct ls_tx *tx, struct mending *m, const struct ls_image_page *rows,
                            struct ls_err *err)
 {
-    const struct ls_image *row = row_at(rows, m->item->key);
+    const struct ls_image *row = ls_image_at(rows, m->item->key);
     if (m->covered) {
         m->item->rc =
             ls_err_set(&m->item->err, LS_BUSY, "engine: %s: another operation is working on it", m->item->key);
@@ -167,7 +151,7 @@ static enum ls_rc mend_one(struct batch *b, struct ls_tx *tx, struct mending *m,
     }
     if (row_changed(m, row))
         return LS_OK;
-    if (b->mend == LS_MEND_RELINK && row_at(rows, m->item->dest)) {
+    if (b->mend == LS_MEND_RELINK && ls_image_at(rows, m->item->dest)) {
         changed(m, "a row has appeared at its new key");
         return LS_OK;
     }

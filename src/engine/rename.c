@@ -248,6 +248,8 @@ static enum ls_rc settle_file(struct ls_run *run, bool *out_forward, struct ls_e
 enum ls_rc ls_rename_settle(struct ls_run *run, bool *out_forward, struct ls_err *err)
 {
     bool file = false;
+    if (ls_run_arg(run, "follow", NULL))
+        return ls_follow_settle(run, out_forward, err);
     (void)ls_run_arg(run, "over", &file);
     return file ? settle_file(run, out_forward, err) : ls_rename_folder_settle(run, out_forward, err);
 }

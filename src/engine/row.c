@@ -124,6 +124,22 @@ enum ls_rc ls_row_bring_back(struct ls_engine *engine, struct ls_tx *tx, struct 
     return engine->catalog->ops->images_write(tx, &write, 1, err);
 }
 
+const struct ls_image *ls_image_at(const struct ls_image_page *page, const char *key)
+{
+    size_t lo = 0, hi = page->n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        int cmp = strcmp(page->items[mid].key, key);
+        if (cmp == 0)
+            return &page->items[mid];
+        if (cmp < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return NULL;
+}
+
 /* Would a store, or a folder of a file store, take it as the end of another key? */
 static bool key_is_plain(const char *key)
 {

@@ -45,6 +45,17 @@ static void misfiled_a(struct world *w)
 {
     sql(w, "UPDATE product_image SET image_type = 'info-card' WHERE file_name = '%s'", A);
 }
+static void weight_changed(struct world *w)
+{
+    object_write(w, IMG("750ml", "b.jpg"), "orphan");
+    sql(w, "UPDATE product_variant SET weight = '750ml'");
+}
+static void variant_gone(struct world *w)
+{
+    must(w, ls_engine_variant_create(w->engine, "p1", "1kg", &w->err));
+    must(w, ls_engine_mkdir(w->engine, "products/p1/1kg/hero-card", NULL, &w->err));
+    sql(w, "DELETE FROM product_variant WHERE weight = '1kg'");
+}
 static void trashed(struct world *w)
 {
     struct ls_mend_item item = {.key = NEW, .object_etag = md5_of("orphan"), .reason = "orphaned"};
@@ -93,6 +104,19 @@ static enum ls_rc discard(struct world *w) { return mend(w, LS_MEND_TRASH, NEW, 
 static enum ls_rc drop(struct world *w) { return mend(w, LS_MEND_DROP, A, md5_of("one"), NULL); }
 static enum ls_rc refresh(struct world *w) { return mend(w, LS_MEND_REFRESH, A, md5_of("one"), md5_of("newer")); }
 static enum ls_rc refile(struct world *w) { return mend(w, LS_MEND_REFILE, A, md5_of("one"), md5_of("one")); }
+static enum ls_rc follow_weight(struct world *w)
+{
+    struct ls_engine_move moves[] = {
+        {.from = A, .row = A, .to = IMG("750ml", "a.jpg")},
+        {.from = B, .row = B, .to = IMG("750ml", "b.jpg")},
+        {.from = W1 "/info-card/c.jpg", .row = W1 "/info-card/c.jpg", .to = "products/p1/750ml/info-card/c.jpg"},
+    };
+    enum ls_rc rc = ls_engine_follow(w->engine, moves, 3, W1, "products/p1/750ml", &w->err);
+    for (size_t i = 0; rc == LS_OK && i < 3; i++)
+        rc = moves[i].rc;
+    return rc;
+}
+static enum ls_rc forget(struct world *w) { return ls_engine_forget_folder(w->engine, "products/p1/1kg", &w->err); }
 static enum ls_rc restore(struct world *w)
 {
     return ls_engine_trash_restore(w->engine, sql_text(w, "SELECT id FROM lockstep_trash"), &w->err);
@@ -122,6 +146,8 @@ static const struct scenario scenarios[] = {
     {2, "rename_weight_over_orphan", "rename_folder.", orphan_in_750, rename_weight},
     {2, "rename_product", "rename_folder.", nothing, rename_product},
     {2, "rename_type", "rename_folder.", nothing, rename_type},
+    {2, "follow_weight", "follow.", weight_changed, follow_weight},
+    {2, "forget", "follow.", variant_gone, forget},
     {3, "adopt", "mend.", orphan_at_new, adopt},
     {3, "drop", "mend.", missing_a, drop},
     {3, "refresh", "mend.", stale_a, refresh},
