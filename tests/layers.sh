@@ -14,9 +14,9 @@ allowed() {
     store) echo "base http" ;;
     catalog | layout) echo "base" ;;
     engine) echo "base http store catalog layout" ;;
-    scan) echo "base http store catalog layout engine" ;;
+    scan | settle) echo "base http store catalog layout engine" ;;
     mount | serve | mirror) echo "base http store catalog layout engine scan" ;;
-    cli) echo "base http store catalog layout engine scan mount serve mirror" ;;
+    cli) echo "base http store catalog layout engine scan settle mount serve mirror" ;;
     *) return 1 ;;
     esac
 }

@@ -10,6 +10,7 @@ include tests/catalog/local.mk
 include tests/layout/local.mk
 include tests/engine/local.mk
 include tests/scan/local.mk
+include tests/settle/local.mk
 include tests/mount/local.mk
 include tests/serve/local.mk
 include tests/cli/local.mk

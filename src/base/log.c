@@ -17,8 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const layers[] = {"base", "http",  "store", "catalog", "layout", "engine",
-                                     "scan", "mount", "serve", "mirror",  "cli"};
+static const char *const layers[] = {"base", "http",   "store", "catalog", "layout", "engine",
+                                     "scan", "settle", "mount", "serve",   "mirror", "cli"};
 enum { LAYER_COUNT = sizeof layers / sizeof *layers, LINE_MAX_BYTES = 4096 };
 
 static unsigned debug_layers; /* bit i: layers[i]; written before threads start */
