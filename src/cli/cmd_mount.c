@@ -7,6 +7,7 @@
 #include "base/auto.h"
 #include "base/buf.h"
 #include "cli/cli.h"
+#include "lockstep/settle.h"
 #include "mount/mount.h"
 
 /* Who waits for another operation's path waits for a program that wants an answer. */
@@ -19,7 +20,8 @@ struct mount_args {
     uint64_t cache_size_bytes;
     struct ls_buf fuse_options;
     struct ls_stack *stack;
-    atomic_bool cancel; /* the engine's */
+    struct ls_settler *settler; /* or NULL */
+    atomic_bool cancel;         /* the engine's */
 };
 
 static void mount_args_auto(struct mount_args *args)
@@ -103,6 +105,26 @@ static void close_engine(void *ctx, struct ls_engine *engine)
     ls_compose_close(LS_STEAL(args->stack));
 }
 
+static enum ls_rc start_settling(void *ctx, struct ls_engine *engine, struct ls_err *err)
+{
+    struct mount_args *args = ctx;
+    const struct ls_settle_opts opts = ls_compose_settle_opts(args->config, engine);
+    return ls_settler_start(&opts, false, &args->settler, err);
+}
+
+static void stop_settling(void *ctx)
+{
+    struct mount_args *args = ctx;
+    ls_settler_stop(LS_STEAL(args->settler));
+}
+
+static void application_changed(void *ctx)
+{
+    struct mount_args *args = ctx;
+    if (args->settler)
+        ls_settler_wake(args->settler);
+}
+
 static int run(struct ls_cli *cli, int argc, char **argv)
 {
     LS_AUTO(mount_args) struct mount_args args = {.fuse_options = LS_BUF_INIT(LS_BUF_LINE)};
@@ -133,6 +155,9 @@ static int run(struct ls_cli *cli, int argc, char **argv)
         .fsname = args.config->store_url,
         .open_engine = open_engine,
         .close_engine = close_engine,
+        .begin_beside = start_settling,
+        .end_beside = stop_settling,
+        .application = application_changed,
         .ctx = &args,
         .cancel = &args.cancel,
         .stop_wait_ms = 2 * args.config->store_deadline_ms,

@@ -8,7 +8,10 @@
 #include "base/buf.h"
 #include "cli/cli.h"
 #include "cli/tokens_file.h"
+#include "lockstep/settle.h"
 #include "serve/serve.h"
+
+LS_AUTO_DEFINE(ls_settler, struct ls_settler *, ls_settler_stop)
 
 static void tell_url(void *ctx, const char *url)
 {
@@ -21,11 +24,16 @@ static int serve(const struct ls_config *config, const char *listen)
 {
     static atomic_bool cancel;
     LS_AUTO(ls_stack) struct ls_stack *stack = NULL;
+    LS_AUTO(ls_settler) struct ls_settler *settler = NULL;
     LS_AUTO(ls_free) char *tokens = ls_tokens_file(config);
     struct ls_err err = LS_ERR_INIT;
     const struct ls_compose_opts compose = {
         .depth = LS_COMPOSE_ENGINE, .kind = "serve", .actor = "serve", .cancel = &cancel};
     enum ls_rc rc = tokens ? ls_compose_open(config, &compose, &stack, &err) : ls_err_nomem(&err);
+    if (!rc && stack) {
+        const struct ls_settle_opts settle = ls_compose_settle_opts(config, stack->engine);
+        rc = ls_settler_start(&settle, true, &settler, &err);
+    }
     if (!rc && stack) {
         const struct ls_serve_opts opts = {
             .listen = listen ? listen : config->serve_listen,

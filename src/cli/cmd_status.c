@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* lockstep status: running processes, open intents, the last scan. Asks the catalog alone. */
+/* lockstep status: running processes, open intents, settling, the last scan. Asks the catalog alone. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/auto.h"
 #include "base/clock.h"
-#include "cli/cli.h"
 #include "base/json.h"
+#include "cli/cli.h"
+#include "lockstep/settle.h"
 
 struct state {
     struct ls_instance_page instances;
     struct ls_intent_page intents;
+    struct ls_settle_state settle;
     struct ls_scan_row scan, shared;
     bool has_scan, has_shared;
     struct { /* of the shared scan that runs */
@@ -57,6 +59,8 @@ static enum ls_rc read_state(struct ls_catalog *catalog, struct state *state, st
     if (!rc)
         rc = ops->image_count(catalog, "", NULL, &state->rows, &state->bytes, err);
     if (!rc)
+        rc = ls_settle_state_read(catalog, &state->settle, err);
+    if (!rc)
         rc = read_progress(catalog, state, err);
     if (!rc)
         rc = ops->scan_get(catalog, 0, &state->scan, err);
@@ -81,6 +85,17 @@ static void print_scan(const struct ls_scan_row *scan)
                                : "incomplete",
            *scan->scope ? ", of " : "", scan->scope, scan->images, scan->synced, scan->orphaned, scan->missing,
            scan->stale, scan->misfiled, scan->pending, scan->errors);
+}
+
+static void print_settle(const struct ls_settle_state *settle)
+{
+    if (!settle->started)
+        puts("settling:  not begun");
+    else
+        printf("settling:  %s %s, %s%" PRIu64 " changes of the application behind (change %" PRId64 " of %" PRId64
+               ")\n",
+               settle->alive ? "by" : "by nobody, last", settle->leader.instance, settle->more ? "more than " : "",
+               settle->behind, settle->cursor, settle->newest);
 }
 
 static void print_state(const struct ls_config *config, const struct state *state)
@@ -109,6 +124,7 @@ static void print_state(const struct ls_config *config, const struct state *stat
     }
     if (!state->intents.n)
         puts("intents:   none open");
+    print_settle(&state->settle);
     if (state->has_shared)
         printf("scanning:  shared scan %" PRId64 ", %" PRIu64 " of %" PRIu64 " ranges done, %" PRIu64
                " processes, %" PRIu64 " objects so far\n",
@@ -118,6 +134,20 @@ static void print_state(const struct ls_config *config, const struct state *stat
         print_scan(&state->scan);
     else
         puts("last scan: none");
+}
+
+static void json_settle(struct ls_json *json, const struct ls_settle_state *settle)
+{
+    ls_json_object(json, "settling");
+    ls_json_bool(json, "begun", settle->started);
+    ls_json_str(json, "leader", settle->started ? settle->leader.instance : NULL);
+    ls_json_bool(json, "alive", settle->alive);
+    ls_json_int(json, "epoch", settle->leader.epoch);
+    ls_json_int(json, "cursor", settle->cursor);
+    ls_json_int(json, "newestChange", settle->newest);
+    ls_json_uint(json, "behind", settle->behind);
+    ls_json_bool(json, "moreBehind", settle->more);
+    ls_json_end_object(json);
 }
 
 static void json_scan(struct ls_json *json, const struct ls_scan_row *scan)
@@ -193,6 +223,7 @@ static void json_state(const struct ls_config *config, const struct state *state
         ls_json_end_object(&json);
     }
     ls_json_end_array(&json);
+    json_settle(&json, &state->settle);
     json_progress(&json, state);
     if (state->has_scan)
         json_scan(&json, &state->scan);
@@ -265,7 +296,7 @@ static int run(struct ls_cli *cli, int argc, char **argv)
 
 const struct ls_command ls_cmd_status = {
     .name = "status",
-    .summary = "show running processes, open intents and the last scan",
+    .summary = "show running processes, open intents, settling and the last scan",
     .usage = "[--json] [--wait [--timeout DURATION]]",
     .help = "Asks the catalog alone, so it answers also while the store does not.\n"
             "\n"

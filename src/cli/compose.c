@@ -208,6 +208,15 @@ enum ls_rc ls_compose_create(const struct ls_config *config, struct ls_err *err)
     return rc || !catalog ? rc : catalog->ops->create(catalog, err);
 }
 
+struct ls_settle_opts ls_compose_settle_opts(const struct ls_config *config, struct ls_engine *engine)
+{
+    return (struct ls_settle_opts){.engine = engine,
+                                   .weight = config->settle_weight,
+                                   .deletion = config->settle_delete,
+                                   .insertion = config->settle_insert,
+                                   .key = config->settle_key};
+}
+
 /* ---- an application's database ---- */
 
 static enum ls_rc want_pg(const struct ls_config *config, bool mapped, struct ls_err *err)

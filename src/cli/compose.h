@@ -12,6 +12,7 @@
 #include "base/auto.h"
 #include "cli/config.h"
 #include "lockstep/engine.h"
+#include "lockstep/settle.h"
 
 /* How much of the stack a caller wants; each includes those before it. */
 enum ls_compose_depth {
@@ -42,6 +43,9 @@ enum ls_rc ls_compose_open(const struct ls_config *config, const struct ls_compo
 /* Takes NULL. */
 void ls_compose_close(struct ls_stack *stack);
 LS_AUTO_DEFINE(ls_stack, struct ls_stack *, ls_compose_close)
+
+/* How the application's changes are settled, as the config says. */
+struct ls_settle_opts ls_compose_settle_opts(const struct ls_config *config, struct ls_engine *engine);
 
 /* Make bucket and schema; both may be there already. */
 enum ls_rc ls_compose_create(const struct ls_config *config, struct ls_err *err) LS_MUST_CHECK;

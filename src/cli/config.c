@@ -30,7 +30,8 @@ enum kind {
     KIND_TYPES,
     KIND_HOSTS,
     KIND_CHANGE,
-    KIND_COMMIT
+    KIND_COMMIT,
+    KIND_POLICY
 };
 
 struct key {
@@ -72,6 +73,10 @@ static const struct key keys[] = {
     {"serve", "jobs", KIND_PATH, AT(serve_jobs)},
     {"serve", "max_upload", KIND_SIZE, AT(serve_max_upload_bytes)},
     {"serve", "drain", KIND_DURATION, AT(serve_drain_ms)},
+    {"settle", "weight", KIND_POLICY, AT(settle_weight)},
+    {"settle", "delete", KIND_POLICY, AT(settle_delete)},
+    {"settle", "insert", KIND_POLICY, AT(settle_insert)},
+    {"settle", "key", KIND_POLICY, AT(settle_key)},
 };
 enum { KEY_COUNT = sizeof keys / sizeof *keys };
 
@@ -197,6 +202,18 @@ static enum ls_rc set_commit(const char *value, struct ls_err *err)
     return ls_err_set(err, LS_INVALID, "'%s' is no way to commit: want close", value);
 }
 
+static enum ls_rc set_policy(enum ls_settle_policy *slot, const char *value, struct ls_err *err)
+{
+    static const char *const words[] = {
+        [LS_SETTLE_ACT] = "act", [LS_SETTLE_REPORT] = "report", [LS_SETTLE_IGNORE] = "ignore"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(value, words[i]) == 0) {
+            *slot = (enum ls_settle_policy)i;
+            return LS_OK;
+        }
+    return ls_err_set(err, LS_INVALID, "'%s' is no policy: want act, report or ignore", value);
+}
+
 static enum ls_rc set_key(struct ls_config *config, const struct key *key, const char *value, struct ls_err *err)
 {
     void *slot = (char *)config + key->offset;
@@ -221,6 +238,8 @@ static enum ls_rc set_key(struct ls_config *config, const struct key *key, const
         return ls_max_change_parse(value, &config->scan_max_change_percent, &config->scan_max_change_count, err);
     case KIND_COMMIT:
         return set_commit(value, err);
+    case KIND_POLICY:
+        return set_policy(slot, value, err);
     }
     return LS_INVALID;
 }
@@ -242,7 +261,7 @@ static enum ls_rc take_line(void *ctx, const struct ls_ini_line *line, struct ls
         if (!section_known(line->section))
             return ls_err_set(err, LS_INVALID,
                               "%s:%u: unknown section [%s] (there are store, catalog, layout, mount, "
-                              "scan, serve, map.product, map.variant, map.image)",
+                              "scan, serve, settle, map.product, map.variant, map.image)",
                               line->file, line->line, line->section);
         return LS_OK;
     }

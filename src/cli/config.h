@@ -13,6 +13,7 @@
 
 #include "base/auto.h"
 #include "lockstep/err.h"
+#include "lockstep/settle.h"
 
 enum ls_store_scheme { LS_STORE_SCHEME_S3, LS_STORE_SCHEME_FILE };
 
@@ -66,6 +67,8 @@ struct ls_config {
     uint64_t serve_max_upload_bytes;
     char *serve_jobs;             /* a folder */
     char *serve_cert, *serve_key; /* both, or NULL */
+
+    enum ls_settle_policy settle_weight, settle_delete, settle_insert, settle_key;
 };
 
 /* Find and read it: `path` (--config), $LOCKSTEP_CONFIG, ./lockstep.conf, $XDG_CONFIG_HOME/lockstep/lockstep.conf,

@@ -19,6 +19,7 @@ libls_cli_la_SOURCES = \
 	src/cli/cmd_rm.c \
 	src/cli/cmd_scan.c \
 	src/cli/cmd_serve.c \
+	src/cli/cmd_settle.c \
 	src/cli/cmd_status.c \
 	src/cli/cmd_sync.c \
 	src/cli/cmd_token.c \
@@ -54,6 +55,7 @@ dist_man_MANS += \
 	doc/man/lockstep-rm.1 \
 	doc/man/lockstep-scan.1 \
 	doc/man/lockstep-serve.1 \
+	doc/man/lockstep-settle.1 \
 	doc/man/lockstep-status.1 \
 	doc/man/lockstep-sync.1 \
 	doc/man/lockstep-token.1 \

@@ -164,10 +164,15 @@ static enum ls_rc take_changes(struct ls_follow *follow, struct ls_err *err)
         follow->told_folder = follow->told_above = 0;
         if (n > 0)
             target->moved(target->ctx);
-        for (size_t i = 0; i < n; i++)
+        bool others = false;
+        for (size_t i = 0; i < n; i++) {
             tell(follow, &page.items[i]);
+            others |= page.items[i].writer[0] == '\0';
+        }
         if (n > 0)
             follow->after = page.items[n - 1].seq;
+        if (others && target->application)
+            target->application(target->ctx);
         ls_change_page_dispose(&page);
     }
     return rc;

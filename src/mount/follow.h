@@ -29,6 +29,8 @@ struct ls_follow_target {
     bool (*inode)(void *ctx, uint64_t ino, bool pages);
     /* The name may mean another file now. Must not wait for requests. */
     void (*entry)(void *ctx, uint64_t parent, const char *name);
+    /* A program that is not lockstep's has changed the catalog; or NULL. */
+    void (*application)(void *ctx);
 };
 
 /* LS_OK also when the feed cannot be read now: that is tried again. The target's parts must outlive stop. */

@@ -178,6 +178,13 @@ static bool inode_changed(void *ctx, uint64_t ino, bool pages)
 
 static void entry_changed(void *ctx, uint64_t parent, const char *name) { ls_mount_notify_entry(ctx, parent, name); }
 
+static void application_changed(void *ctx)
+{
+    const struct ls_mount_opts *opts = ((struct ls_mount *)ctx)->opts;
+    if (opts->application)
+        opts->application(opts->ctx);
+}
+
 void ls_mount_follow(struct ls_mount *mount)
 {
     const struct ls_follow_target target = {.catalog = mount->catalog,
@@ -188,7 +195,8 @@ void ls_mount_follow(struct ls_mount *mount)
                                             .following = set_following,
                                             .moved = feed_moved,
                                             .inode = inode_changed,
-                                            .entry = entry_changed};
+                                            .entry = entry_changed,
+                                            .application = application_changed};
     struct ls_err err = LS_ERR_INIT;
     if (ls_follow_start(&target, &mount->follow, &err))
         LS_LOG_WARN("mount", "changes_not_followed", {"error", ls_v_str(err.text)});

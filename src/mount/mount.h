@@ -25,6 +25,11 @@ struct ls_mount_opts {
      */
     enum ls_rc (*open_engine)(void *ctx, struct ls_engine **out_engine, struct ls_err *err);
     void (*close_engine)(void *ctx, struct ls_engine *engine);
+    /* What runs beside a mount that may write, each NULL or given: begun before the mount is reported as done, ended
+     * before the engine is closed, told in between that a program which is not lockstep's has changed the catalog. */
+    enum ls_rc (*begin_beside)(void *ctx, struct ls_engine *engine, struct ls_err *err);
+    void (*end_beside)(void *ctx);
+    void (*application)(void *ctx);
     void *ctx;
     atomic_bool *cancel;  /* the engine's: set when stopping takes too long; or NULL */
     int64_t stop_wait_ms; /* how long that is */

@@ -215,6 +215,8 @@ static void down(struct ls_mount *mount)
     ls_workers_free(mount->notifier);
     ls_workers_free(mount->workers);
     ls_workers_free(mount->quick);
+    if (mount->opts->end_beside)
+        mount->opts->end_beside(mount->opts->ctx);
     ls_mender_stop(mount->mender);
     if (mount->nodes.root)
         ls_nodes_dispose(&mount->nodes);
@@ -275,6 +277,8 @@ static enum ls_rc open_parts(struct ls_mount *mount, struct ls_err *err)
         rc = ls_workers_new("ls-notify", 1, &mount->notifier, err);
     if (!rc)
         rc = ls_mender_start(mount->engine, opts->cancel, &mount->mender, err);
+    if (!rc && opts->begin_beside && !mount->tuning.read_only)
+        rc = opts->begin_beside(opts->ctx, mount->engine, err);
     return rc;
 }
 
