@@ -147,12 +147,24 @@ def _trash_id(lockstep, name):
 
 SYNC = ("--yes", "--grace=0s", "--max-change=100%")
 
+
 # prefix of the points -> (set-up, command)
+def _changed_by_the_application(lockstep, name):
+    """A weight is changed and a variant deleted by a foreign program; whatever it did before is settled."""
+    lockstep.run("settle", check=(0, 1))
+    prepare(lockstep, name)
+    with lockstep.oracle.transaction() as execute:
+        execute("update product_variant set weight = '750ml' where weight = '500ml' and product_id = ?", (name,))
+        execute("delete from product_image where file_name like ?", (f"products/{name}/1kg/%",))
+        execute("delete from product_variant where weight = '1kg' and product_id = ?", (name,))
+
+
 OTHERS = {
     "engine.discard.": (_orphan, lambda ls, name: ("sync", name, "--orphans=remove", *SYNC)),
     "engine.mend.": (_missing, lambda ls, name: ("sync", name, "--missing=drop", *SYNC)),
     "engine.restore.": (_trashed, lambda ls, name: ("trash", "restore", _trash_id(ls, name))),
     "engine.purge.": (_trashed, lambda ls, name: ("trash", "purge", "--all", "--yes")),
+    "engine.follow.": (_changed_by_the_application, lambda ls, name: ("settle",)),
     "engine.variant_create.": (lambda ls, name: None, lambda ls, name: ("variant", "create", name, "500ml")),
     "engine.variant_active.": (prepare, lambda ls, name: ("variant", "disable", name, "500ml")),
 }

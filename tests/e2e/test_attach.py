@@ -106,6 +106,7 @@ def test_the_main_job_leaves_the_applications_other_rows_as_they_are(shop, folde
 
 @pytest.mark.mount
 def test_what_the_application_commits_is_seen_by_a_mount(shop):
+    shop.set_config("settle", "delete", "ignore")  # the scan is to find it
     shop.put(KEY.format("a"), b"one")
     mount = shop.mount()
     assert os.listdir(mount.products / "p1/500ml/hero-card") == ["a.jpg"]
@@ -118,6 +119,43 @@ def test_what_the_application_commits_is_seen_by_a_mount(shop):
     wait_until(lambda: os.listdir(mount.products / "p1/500ml") == [], "the mount shows what the application did")
     assert mount.unmount() == 0
     assert shop.scan_json()["orphanedFiles"] == 1
+
+
+# A weight is changed; a variant goes with its images, by cascade or softly; the product goes.
+CHANGES = {
+    "prisma": (
+        """update "ProductVariant" set "weight" = '750ml' where "weight" = '500ml'""",
+        """delete from "ProductVariant" where "weight" = '750ml'""",
+        """delete from "Product" where "id" = 'p1'""",
+    ),
+    "snake": (
+        "update product_variants set weight = '750ml' where weight = '500ml'",
+        "with v as (update product_variants set deleted_at = now() where weight = '750ml' returning id) "
+        "update product_images set deleted_at = now() where product_variant_id = (select id from v)",
+        "update product_images set deleted_at = now() where deleted_at is null",
+    ),
+}
+
+
+def test_what_the_application_changes_is_done_in_the_bucket(shop):
+    weight, variant, product = CHANGES[shop.shop]
+    for name in ("a", "b"):
+        shop.put(KEY.format(name), name.encode())
+    shop.put(KEY.format("c").replace("500ml", "1kg"), b"c")
+    shop.run("settle")
+    before = others(shop)
+    ask(shop, weight)
+    shop.run("settle")
+    in_step(shop, 3)
+    assert KEY.format("a").replace("500ml", "750ml") in shop.oracle.objects()
+    ask(shop, variant)
+    shop.run("settle")
+    in_step(shop, 1)
+    ask(shop, product)
+    shop.run("settle")
+    in_step(shop, 0)
+    assert len(shop.json("trash", "list", "--json")) == 3
+    assert others(shop) == before
 
 
 def test_each_kind_of_drift_is_found_and_mended(shop):
