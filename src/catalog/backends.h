@@ -23,6 +23,7 @@ struct ls_pg_opts {
     const char *url;         /* postgresql://…, without a password */
     bool create;             /* make the schema if missing; otherwise LS_NOT_FOUND */
     int64_t busy_timeout_ms; /* how long to wait for other writers, and for a server that went away; 0 = 10,000 */
+    int64_t deadline_ms;     /* the server ends a statement that takes longer; 0 = 30,000 */
     const struct ls_mapping *mapping; /* an application's tables; NULL = our own */
 };
 enum ls_rc ls_catalog_pg_open(const struct ls_pg_opts *opts, struct ls_catalog **out_cat, struct ls_err *err)

@@ -13,6 +13,7 @@
 #include "base/hash.h"
 
 #define BUSY_TIMEOUT_DEFAULT_MS 10000
+#define DEADLINE_DEFAULT_MS 30000
 
 static void pg_close(struct ls_catalog *base)
 {
@@ -170,6 +171,7 @@ enum ls_rc ls_pg_connect(const struct ls_pg_opts *opts, struct ls_catalog **out_
         return ls_err_nomem(err);
     cat->base.ops = &pg_ops;
     cat->busy_timeout_ms = opts->busy_timeout_ms > 0 ? opts->busy_timeout_ms : BUSY_TIMEOUT_DEFAULT_MS;
+    cat->deadline_ms = opts->deadline_ms > 0 ? opts->deadline_ms : DEADLINE_DEFAULT_MS;
     ls_id_new(cat->id);
     rc = init_sync(cat, err);
     if (rc != LS_OK) {

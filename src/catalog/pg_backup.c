@@ -39,7 +39,7 @@ static enum ls_rc fail_write(const char *path, struct ls_err *err)
 /* The rows of one table as they come, in COPY's text form. */
 static enum ls_rc copy_rows(struct ls_pg_conn *conn, FILE *file, const char *path, struct ls_err *err)
 {
-    int64_t deadline_ms = ls_monotonic_ms() + LS_PG_STATEMENT_MS;
+    int64_t deadline_ms = ls_pg_conn_deadline(conn);
     for (;;) {
         char *data = NULL;
         int n = PQgetCopyData(conn->pg, &data, 1);
@@ -48,7 +48,7 @@ static enum ls_rc copy_rows(struct ls_pg_conn *conn, FILE *file, const char *pat
             PQfreemem(data);
             if (!written)
                 return fail_write(path, err);
-            deadline_ms = ls_monotonic_ms() + LS_PG_STATEMENT_MS;
+            deadline_ms = ls_pg_conn_deadline(conn);
         } else if (n == 0) {
             if (!ls_pg_conn_read(conn, deadline_ms))
                 return ls_pg_fail(conn, NULL, "copy", err);
@@ -56,6 +56,21 @@ static enum ls_rc copy_rows(struct ls_pg_conn *conn, FILE *file, const char *pat
             return LS_OK;
         else
             return ls_pg_fail(conn, NULL, "copy", err);
+    }
+}
+
+/* What the server says of the COPY itself, after its last row. */
+static enum ls_rc end_copy(struct ls_pg_conn *conn, struct ls_err *err)
+{
+    enum ls_rc rc = LS_OK;
+    for (;;) {
+        if (!ls_pg_conn_wait(conn, ls_pg_conn_deadline(conn)))
+            return ls_pg_fail(conn, NULL, "copy", err);
+        LS_AUTO(ls_pg_result) PGresult *end = PQgetResult(conn->pg);
+        if (!end)
+            return rc;
+        if (PQresultStatus(end) != PGRES_COMMAND_OK && rc == LS_OK)
+            rc = ls_pg_fail(conn, end, "copy", err);
     }
 }
 
@@ -67,7 +82,7 @@ static enum ls_rc copy_table(struct ls_pg_conn *conn, const char *table, const c
         return ls_err_nomem(err);
     if (fprintf(file, "COPY %s FROM stdin;\n", into) < 0)
         return fail_write(path, err);
-    if (!PQsendQuery(conn->pg, sql) || !ls_pg_conn_wait(conn, ls_monotonic_ms() + LS_PG_STATEMENT_MS))
+    if (!PQsendQuery(conn->pg, sql) || !ls_pg_conn_wait(conn, ls_pg_conn_deadline(conn)))
         return ls_pg_fail(conn, NULL, "copy", err);
     LS_AUTO(ls_pg_result) PGresult *res = PQgetResult(conn->pg);
     if (PQresultStatus(res) != PGRES_COPY_OUT)
@@ -75,11 +90,7 @@ static enum ls_rc copy_table(struct ls_pg_conn *conn, const char *table, const c
     enum ls_rc rc = copy_rows(conn, file, path, err);
     if (rc != LS_OK)
         return rc;
-    for (PGresult *end; (end = PQgetResult(conn->pg));) {
-        if (PQresultStatus(end) != PGRES_COMMAND_OK && rc == LS_OK)
-            rc = ls_pg_fail(conn, end, "copy", err);
-        PQclear(end);
-    }
+    rc = end_copy(conn, err);
     if (rc == LS_OK && fputs("\\.\n", file) < 0)
         rc = fail_write(path, err);
     return rc;

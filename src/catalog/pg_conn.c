@@ -7,6 +7,7 @@
  */
 #include "catalog/pg_impl.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define CONNECT_MS 10000
+#define CONNECT_MOST_MS 10000
 #define BACKOFF_FIRST_MS 20
 #define BACKOFF_LARGEST_MS 500
 
@@ -65,8 +66,10 @@ enum ls_rc ls_pg_fail(struct ls_pg_conn *conn, const PGresult *res, const char *
     one_line(message ? message : PQerrorMessage(conn->pg), text, sizeof text);
     enum ls_rc rc = conn->dead ? LS_TRANSIENT : ls_pg_state_class(state);
     ls_err_set(err, rc, "catalog %s: %s: %s%s%s%s", conn->cat->label, what,
-               conn->dead ? "the connection is lost: " : "", text[0] ? text : "no answer", state ? " " : "",
-               state ? state : "");
+               conn->dead ? "the connection is lost: " : "",
+               conn->late ? "no answer in time" : (text[0] ? text : "no answer"), state ? " " : "", state ? state : "");
+    if (err && conn->late)
+        err->sys_errno = ETIMEDOUT;
     if (err && state)
         snprintf(err->code, sizeof err->code, "%s", state);
     return rc;
@@ -124,7 +127,8 @@ static bool wait_socket(PGconn *pg, short events, int64_t deadline_ms)
 
 static enum ls_rc finish_connect(struct ls_pg *cat, PGconn *pg, struct ls_err *err)
 {
-    int64_t deadline_ms = ls_monotonic_ms() + CONNECT_MS;
+    int64_t limit_ms = cat->deadline_ms < CONNECT_MOST_MS ? cat->deadline_ms : CONNECT_MOST_MS;
+    int64_t deadline_ms = ls_monotonic_ms() + limit_ms;
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
     if (PQstatus(pg) == CONNECTION_BAD)
         return fail_connect(cat, pg, false, err);
@@ -152,12 +156,12 @@ static enum ls_rc set_up(struct ls_pg_conn *conn, struct ls_err *err)
                           conn->cat->label, PQserverVersion(conn->pg) / 10000);
     char sql[640];
     snprintf(sql, sizeof sql,
-             "SET lock_timeout = %lld; SET statement_timeout = %d; SET idle_in_transaction_session_timeout = 30000; "
+             "SET lock_timeout = %lld; SET statement_timeout = %lld; SET idle_in_transaction_session_timeout = 30000; "
              "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; "
              "SET standard_conforming_strings = on; "
              "SELECT pg_catalog.set_config('synchronous_commit', 'on', false) "
              "WHERE pg_catalog.current_setting('synchronous_commit') = 'off'",
-             (long long)conn->cat->busy_timeout_ms, LS_PG_STATEMENT_MS);
+             (long long)conn->cat->busy_timeout_ms, (long long)conn->cat->deadline_ms);
     return ls_pg_script(conn, sql, "set the session up", NULL, err);
 }
 
@@ -228,6 +232,14 @@ bool ls_pg_conn_lost(struct ls_pg_conn *conn)
     return conn->dead;
 }
 
+int64_t ls_pg_conn_deadline(const struct ls_pg_conn *conn)
+{
+    int64_t deadline_ms = conn->cat->deadline_ms;
+    if (conn->patient)
+        return INT64_MAX;
+    return ls_monotonic_ms() + deadline_ms + deadline_ms / 6;
+}
+
 bool ls_pg_conn_wait(struct ls_pg_conn *conn, int64_t deadline_ms)
 {
     for (;;) {
@@ -237,7 +249,7 @@ bool ls_pg_conn_wait(struct ls_pg_conn *conn, int64_t deadline_ms)
         if (!PQisBusy(conn->pg))
             return true;
         if (!wait_socket(conn->pg, left ? POLLIN | POLLOUT : POLLIN, deadline_ms)) {
-            conn->dead = true;
+            conn->late = conn->dead = true;
             return false;
         }
         if (!PQconsumeInput(conn->pg))
@@ -247,7 +259,8 @@ bool ls_pg_conn_wait(struct ls_pg_conn *conn, int64_t deadline_ms)
 
 bool ls_pg_conn_read(struct ls_pg_conn *conn, int64_t deadline_ms)
 {
-    if (!wait_socket(conn->pg, POLLIN, deadline_ms) || !PQconsumeInput(conn->pg))
+    conn->late = !wait_socket(conn->pg, POLLIN, deadline_ms);
+    if (conn->late || !PQconsumeInput(conn->pg))
         conn->dead = true;
     return !conn->dead;
 }

@@ -23,7 +23,6 @@
 #define LS_PG_READERS_MAX 16
 #define LS_PG_BATCH 256 /* statements that go out together at most */
 #define LS_PG_VALUES_MAX 24
-#define LS_PG_STATEMENT_MS 30000 /* the server ends a statement that takes longer */
 
 struct ls_pg;
 
@@ -33,6 +32,7 @@ struct ls_pg_conn {
     struct ls_pg_conn *next; /* in the list of idle ones */
     bool patient;            /* a statement may take as long as it likes */
     bool dead;               /* the connection is lost, or in a state that nobody knows */
+    bool late;               /* it is dead because no answer came in time */
     bool prepared[LS_PG_COUNT];
     struct {
         enum ls_pg_sql sql;
@@ -50,7 +50,7 @@ struct ls_pg {
     struct ls_catalog base;
     char *url;
     char label[256]; /* "host=… dbname=…", for messages */
-    int64_t busy_timeout_ms;
+    int64_t busy_timeout_ms, deadline_ms;
     struct ls_mapping mapping; /* resolved when the catalog is opened; read-only then */
     char *sql[LS_PG_COUNT];    /* the statements over it; NULL before */
 
@@ -131,7 +131,9 @@ enum ls_rc ls_pg_conn_open(struct ls_pg *cat, int64_t deadline_ms, struct ls_pg_
     LS_MUST_CHECK;
 void ls_pg_conn_close(struct ls_pg_conn *conn); /* takes NULL */
 static inline void ls_pg_conn_auto(struct ls_pg_conn *const *owned) { ls_pg_conn_close(*owned); }
-/* Wait until an answer can be taken; false (and dead) when the deadline has passed. */
+/* When to give up an answer that is waited for from now on: the server itself ends its statements before. */
+int64_t ls_pg_conn_deadline(const struct ls_pg_conn *conn);
+/* Wait until an answer can be taken; false (late and dead) when the deadline has passed. */
 bool ls_pg_conn_wait(struct ls_pg_conn *conn, int64_t deadline_ms);
 /* The same for the next row of a COPY, during which libpq never counts as busy. */
 bool ls_pg_conn_read(struct ls_pg_conn *conn, int64_t deadline_ms);

@@ -15,8 +15,6 @@
 
 #include "base/clock.h"
 
-#define ANSWER_MS (LS_PG_STATEMENT_MS + 5000)
-
 static bool is_queued_prepare(const struct ls_pg_conn *conn, enum ls_pg_sql sql)
 {
     for (unsigned i = 0; i < conn->n_queued; i++)
@@ -99,7 +97,7 @@ static bool is_good(const PGresult *res)
 
 enum ls_rc ls_pg_flush(struct ls_pg_conn *conn, PGresult **results, size_t n, size_t *out_failed, struct ls_err *err)
 {
-    int64_t deadline_ms = ls_monotonic_ms() + ANSWER_MS;
+    int64_t deadline_ms = ls_pg_conn_deadline(conn);
     size_t at = 0;
     unsigned n_queued = conn->n_queued;
     enum ls_rc rc = LS_OK;
@@ -139,7 +137,7 @@ enum ls_rc ls_pg_script(struct ls_pg_conn *conn, const char *sql, const char *wh
                         struct ls_err *err)
 {
     LS_AUTO(ls_pg_result) PGresult *last = NULL;
-    int64_t deadline_ms = conn->patient ? INT64_MAX : ls_monotonic_ms() + ANSWER_MS;
+    int64_t deadline_ms = ls_pg_conn_deadline(conn);
     enum ls_rc rc = LS_OK;
     if (conn->dead || !PQexitPipelineMode(conn->pg) || !PQsendQuery(conn->pg, sql)) {
         conn->dead = true;

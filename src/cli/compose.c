@@ -115,6 +115,7 @@ static struct ls_pg_opts pg_opts(const struct ls_config *config, bool create)
         .url = config->catalog_url,
         .create = create,
         .busy_timeout_ms = config->catalog_busy_timeout_ms,
+        .deadline_ms = config->catalog_deadline_ms,
         .mapping = config->mapping,
     };
 }

@@ -54,6 +54,7 @@ static const struct key keys[] = {
     {"store", "part_size", KIND_SIZE, AT(store_part_bytes)},
     {"catalog", "url", KIND_TEXT, AT(catalog_url)},
     {"catalog", "busy_timeout", KIND_DURATION, AT(catalog_busy_timeout_ms)},
+    {"catalog", "deadline", KIND_DURATION, AT(catalog_deadline_ms)},
     {"layout", "path", KIND_TEXT, AT(layout_path)},
     {"layout", "types", KIND_TYPES, AT(layout_types)},
     {"mount", "cache_dir", KIND_PATH, AT(mount_cache_dir)},
@@ -405,6 +406,7 @@ static enum ls_rc set_defaults(struct ls_config *config, struct ls_err *err)
     config->store_deadline_ms = 30000;
     config->store_connections = 32;
     config->catalog_busy_timeout_ms = 10000;
+    config->catalog_deadline_ms = 30000;
     config->mount_cache_size_bytes = UINT64_C(4) << 30;
     config->scan_grace_ms = INT64_C(15) * 60 * 1000;
     config->scan_max_change_percent = 20;

@@ -45,6 +45,7 @@ struct ls_config {
     struct ls_mapping *mapping; /* of an application's tables, or NULL */
     char *catalog_backup;       /* what its backups are called, but for the time at their end */
     int64_t catalog_busy_timeout_ms;
+    int64_t catalog_deadline_ms; /* PostgreSQL only */
 
     char *layout_path;
     char *layout_types[LS_CONFIG_TYPES_MAX + 1]; /* NULL-terminated */

@@ -55,4 +55,8 @@ check_PROGRAMS += tests/catalog/test_pg_faults
 tests_catalog_test_pg_faults_SOURCES = tests/catalog/test_pg_faults.c $(PG_FIXTURE)
 tests_catalog_test_pg_faults_CPPFLAGS = $(TEST_CPPFLAGS) -DPG_SERVER_SH='"$(abs_top_srcdir)/tests/lib/pg_server.sh"'
 tests_catalog_test_pg_faults_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/catalog/test_pg_plans
+tests_catalog_test_pg_plans_SOURCES = tests/catalog/test_pg_plans.c $(PG_FIXTURE)
+tests_catalog_test_pg_plans_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_catalog_test_pg_plans_LDADD = $(TEST_LIBS)
 endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * PostgreSQL going away: sessions that are ended, a server that is killed, a COMMIT whose answer is lost.
+ * PostgreSQL going away: sessions that are ended, a server that is killed or falls silent, a COMMIT whose answer is
+ * lost.
  *
  * The answer is lost by a proxy between the catalog and the server: it counts the COMMITs that pass, and at the one
- * that is asked for it cuts the connection before the server sees it, or after the server has answered.
+ * that is asked for it cuts the connection before the server sees it, or after the server has answered. The same proxy
+ * falls silent after the last row of a COPY.
  */
 #include "catalog/contract.h"
 
@@ -23,14 +25,16 @@
 #define PG_SERVER_SH "tests/lib/pg_server.sh"
 #endif
 
-static struct ls_catalog *open_url(const char *url)
+static struct ls_catalog *open_patient(const char *url, int64_t deadline_ms)
 {
     struct ls_err err = LS_ERR_INIT;
     struct ls_catalog *cat;
-    struct ls_pg_opts opts = {.url = url, .create = true, .busy_timeout_ms = 60000};
+    struct ls_pg_opts opts = {.url = url, .create = true, .busy_timeout_ms = 60000, .deadline_ms = deadline_ms};
     assert_ok(ls_catalog_pg_open(&opts, &cat, &err), &err);
     return cat;
 }
+
+static struct ls_catalog *open_url(const char *url) { return open_patient(url, 0); }
 
 static int empty(void **state)
 {
@@ -222,13 +226,15 @@ struct proxy {
     int listener;
     pthread_t thread;
     atomic_bool stop;
-    atomic_int cut; /* 1: before the next COMMIT, 2: after its answer */
+    atomic_int cut;    /* 1: before the next COMMIT, 2: after its answer */
+    atomic_bool stall; /* pass no byte after the end of the next COPY's rows */
     atomic_int fired;
 };
 
 struct pair {
     int client, server;
     bool swallow; /* the COMMIT passed, its answer must not */
+    bool silent;
 };
 
 static int unix_socket(const char *path, struct sockaddr_un *out)
@@ -263,6 +269,13 @@ static bool pass(struct proxy *p, struct pair *pair, bool from_client)
     }
     if (!from_client && pair->swallow)
         return false;
+    static const char copy_done[] = {'c', 0, 0, 0, 4};
+    const char *end = from_client ? NULL : memmem(bytes, (size_t)n, copy_done, sizeof copy_done);
+    if (end && atomic_exchange(&p->stall, false)) {
+        pair->silent = true;
+        n = end + sizeof copy_done - bytes;
+        atomic_fetch_add(&p->fired, 1);
+    }
     return write(from_client ? pair->server : pair->client, bytes, (size_t)n) == n;
 }
 
@@ -274,8 +287,8 @@ static void *run_proxy(void *arg)
     while (!atomic_load(&p->stop)) {
         struct pollfd fds[33] = {{.fd = p->listener, .events = POLLIN}};
         for (size_t i = 0; i < n; i++) {
-            fds[1 + 2 * i] = (struct pollfd){.fd = pairs[i].client, .events = POLLIN};
-            fds[2 + 2 * i] = (struct pollfd){.fd = pairs[i].server, .events = POLLIN};
+            fds[1 + 2 * i] = (struct pollfd){.fd = pairs[i].silent ? -1 : pairs[i].client, .events = POLLIN};
+            fds[2 + 2 * i] = (struct pollfd){.fd = pairs[i].silent ? -1 : pairs[i].server, .events = POLLIN};
         }
         if (poll(fds, 1 + 2 * n, 50) <= 0)
             continue;
@@ -285,7 +298,7 @@ static void *run_proxy(void *arg)
                     close_pair(&pairs[i]);
         if (fds[0].revents && n < 16) {
             struct sockaddr_un to;
-            struct pair new = {accept(p->listener, NULL, NULL), unix_socket(p->target, &to), false};
+            struct pair new = {accept(p->listener, NULL, NULL), unix_socket(p->target, &to), false, false};
             if (connect(new.server, (struct sockaddr *)&to, sizeof to) == 0)
                 pairs[n++] = new;
             else
@@ -350,6 +363,26 @@ static void the_rows_decide_when_the_answer_of_a_commit_is_lost(void **state)
     stop_proxy(&proxy);
 }
 
+static void a_server_that_falls_silent_during_a_backup_is_given_up_in_time(void **state)
+{
+    (void)state;
+    struct ls_err err = LS_ERR_INIT;
+    struct proxy proxy;
+    char url[1200], path[300];
+    start_proxy(&proxy, url);
+    struct ls_catalog *cat = open_patient(url, 600);
+    snprintf(path, sizeof path, "%s.backup", proxy.dir);
+    atomic_store(&proxy.stall, true);
+    assert_fails(cat->ops->backup(cat, path, &err), LS_TRANSIENT, &err, "no answer in time");
+    assert_int_equal(err.sys_errno, ETIMEDOUT);
+    assert_int_equal(atomic_load(&proxy.fired), 1);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_ok(cat->ops->backup(cat, path, &err), &err);
+    unlink(path);
+    ls_catalog_close(cat);
+    stop_proxy(&proxy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +393,7 @@ int main(void)
         cmocka_unit_test_teardown(a_leader_that_was_cut_off_has_lost_its_role, empty),
         cmocka_unit_test_teardown(a_server_that_was_killed_and_is_back_is_used_again, stop_server),
         cmocka_unit_test_teardown(the_rows_decide_when_the_answer_of_a_commit_is_lost, empty),
+        cmocka_unit_test_teardown(a_server_that_falls_silent_during_a_backup_is_given_up_in_time, empty),
     };
     if (!pg_server()) {
         print_message("LOCKSTEP_TEST_PG_URL is not set\n");
