@@ -22,6 +22,7 @@ unit        480  gcc build with -Werror; make check: every cmocka test, the stor
 clang       240  clang build with -Werror: no warning
 e2e         900  the main job, drift, scan during work, guards, trash, variants, CLI, on every pair of store and catalog, by an outside oracle
 crash       900  SIGKILL at each fail point of each operation, and again in the recovery; the oracle checks the invariants
+hosts       480  many mounts on one database and bucket; hosts that die or are cut off; PostgreSQL that fails
 faults      600  lying, slow, dead stores; lost answers; wrong credentials; locked and full catalogs
 posix       600  suites of others through the mount, on every pair: pjdfstest, rename rules, fsx, fio, stress-ng, bonnie++, rsync, git
 asan        900  AddressSanitizer and UBSan: unit tests and mount tests

@@ -324,6 +324,9 @@ struct ls_catalog_ops {
     enum ls_rc (*instance_start)(struct ls_catalog *cat, const char *kind, char out_id[LS_INTENT_ID_LEN],
                                  struct ls_err *err);
     enum ls_rc (*instance_alive)(struct ls_catalog *cat, const char *id, bool *out_alive, struct ls_err *err);
+    /* The number of this instance's term, which rises when others may have taken it for dead meanwhile; from 1 on. Asks
+     * the other side only when that was not heard of for some seconds. A failure: others may take over. */
+    enum ls_rc (*instance_term)(struct ls_catalog *cat, uint64_t *out_term, struct ls_err *err);
     enum ls_rc (*instance_list)(struct ls_catalog *cat, struct ls_instance_page *out, struct ls_err *err);
 
     /* -- roles: each has one leader, proved by a lock that dies with the process -- */

@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/auto.h"
 #include "base/log.h"
@@ -45,10 +44,11 @@ bool ls_failpoint_hit(struct ls_failpoint *point)
         return false;
     set_action(point->name, LS_FAILPOINT_OFF);
     LS_LOG_WARN("base", "failpoint", {"name", ls_v_str(point->name)}, {"action", ls_v_str(names[action])});
+    /* To this thread, which then goes no step further; a signal to the process may be taken by another one. */
     if (action == LS_FAILPOINT_KILL)
-        kill(getpid(), SIGKILL);
+        raise(SIGKILL);
     else if (action == LS_FAILPOINT_STOP)
-        raise(SIGSTOP); /* to this thread: with kill another one would take it, and this one go on for a moment */
+        raise(SIGSTOP);
     return action == LS_FAILPOINT_ERROR;
 }
 

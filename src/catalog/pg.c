@@ -29,6 +29,7 @@ static void pg_close(struct ls_catalog *base)
     pthread_cond_destroy(&cat->reader_free);
     pthread_cond_destroy(&cat->writer_free);
     pthread_mutex_destroy(&cat->mutex);
+    pthread_mutex_destroy(&cat->live_lock);
     for (size_t i = 0; i < LS_PG_COUNT; i++)
         free(cat->sql[i]);
     ls_mapping_dispose(&cat->mapping);
@@ -55,6 +56,7 @@ static const struct ls_catalog_ops pg_ops = {
     .create = pg_create,
     .instance_start = ls_pg_instance_start,
     .instance_alive = ls_pg_instance_alive,
+    .instance_term = ls_pg_instance_term,
     .instance_list = ls_pg_instance_list,
     .leader_take = ls_pg_leader_take,
     .leader_leave = ls_pg_leader_leave,
@@ -144,6 +146,7 @@ static enum ls_rc init_sync(struct ls_pg *cat, struct ls_err *err)
         return ls_err_nomem(err);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&cat->mutex, NULL);
+    pthread_mutex_init(&cat->live_lock, NULL);
     pthread_cond_init(&cat->writer_free, &attr);
     pthread_cond_init(&cat->reader_free, &attr);
     pthread_condattr_destroy(&attr);

@@ -110,6 +110,8 @@ enum ls_rc ls_pg_change_wait(struct ls_catalog *base, int64_t after, int64_t tim
     for (;;) {
         /* First listen, then look: what commits in between is told. */
         enum ls_rc rc = listen(cat, err);
+        if (rc == LS_OK) /* a process that waits lives: after a restart of the server nobody else says so */
+            rc = ls_pg_instance_hold(cat, ls_monotonic_ms() + cat->busy_timeout_ms, err);
         if (rc == LS_OK)
             rc = ls_pg_change_last(base, out_last, err);
         int64_t left_ms = deadline_ms - ls_monotonic_ms();

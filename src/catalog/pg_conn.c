@@ -157,7 +157,7 @@ static enum ls_rc set_up(struct ls_pg_conn *conn, struct ls_err *err)
     char sql[640];
     snprintf(sql, sizeof sql,
              "SET lock_timeout = %lld; SET statement_timeout = %lld; SET idle_in_transaction_session_timeout = 30000; "
-             "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; "
+             "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; "
              "SET standard_conforming_strings = on; "
              "SELECT pg_catalog.set_config('synchronous_commit', 'on', false) "
              "WHERE pg_catalog.current_setting('synchronous_commit') = 'off'",

@@ -66,12 +66,17 @@ struct ls_pg {
 
     /* whoever set writing: */
     struct ls_pg_conn *writer; /* NULL when there is none yet, or it was lost */
-    struct ls_pg_conn *live;   /* holds the liveness lock of `number` */
     struct ls_pg_tx tx;
     char id[LS_INTENT_ID_LEN]; /* writer name for lockstep_change: the instance's, before that one of its own */
     char kind[16];
     int64_t number, started_ns;
     int64_t epochs[LS_LEAD_SETTLER + 1]; /* of the roles whose lock `live` holds; 0 = not ours */
+
+    pthread_mutex_t live_lock;
+    /* live_lock: */
+    struct ls_pg_conn *live; /* holds the liveness lock of `number` */
+    uint64_t term;           /* how often that lock was taken */
+    int64_t heard_ms;        /* when the server last said that it is held */
 
     atomic_bool has_instance;
     atomic_bool unsettled; /* a COMMIT was sent and its answer never came, see ls_pg_settle */
@@ -230,8 +235,9 @@ enum ls_rc ls_pg_mapping_same(struct ls_pg_conn *conn, struct ls_err *err) LS_MU
 /* pg_instance.c */
 enum ls_rc ls_pg_instance_start(struct ls_catalog *, const char *, char[LS_INTENT_ID_LEN], struct ls_err *);
 enum ls_rc ls_pg_instance_alive(struct ls_catalog *, const char *, bool *, struct ls_err *);
+enum ls_rc ls_pg_instance_term(struct ls_catalog *, uint64_t *, struct ls_err *);
 enum ls_rc ls_pg_instance_list(struct ls_catalog *, struct ls_instance_page *, struct ls_err *);
-/* Hold the liveness lock again when its connection was lost. The caller holds the writer. */
+/* Hold the liveness lock again when its connection was lost; nothing without an instance. */
 enum ls_rc ls_pg_instance_hold(struct ls_pg *cat, int64_t deadline_ms, struct ls_err *err) LS_MUST_CHECK;
 /* Remove our own row unless intents are left; for close. */
 void ls_pg_instance_end(struct ls_pg *cat);

@@ -4,8 +4,13 @@
  *
  * A connection that does nothing else holds a session advisory lock on the instance's number; the server drops it when
  * the process or its host is gone. The lock is taken before the row can be seen, so a row without a held lock is a dead
- * process. When that connection is lost the lock is taken again before the next transaction; whatever others took over
- * meanwhile stays theirs, because commit and close of an intent name its owner.
+ * process. When that connection is lost the lock is taken again before the next transaction, and a new term begins:
+ * whatever others took over meanwhile stays theirs, because commit and close of an intent name its owner, and because
+ * an operation looks at its intent again before it touches the store in another term.
+ *
+ * The server takes a minute to notice that a host is gone (its keepalives, see pg_conn.c). Who has not heard of it for
+ * HEARD_MS asks before it relies on the lock, so whatever it then sends to a store with a deadline of half a minute has
+ * ended before somebody else takes over.
  */
 #include "catalog/leader.h"
 #include "catalog/pg_impl.h"
@@ -24,6 +29,7 @@
 #define GONE_MS 5000
 #define GONE_PAUSE_MS 10
 #define HOLD_PAUSE_MS 100
+#define HEARD_MS 10000
 
 static void own_host(char out[128])
 {
@@ -69,17 +75,28 @@ static enum ls_rc insert_again(struct ls_pg *cat, struct ls_err *err)
     return rc == LS_OK ? ls_pg_flush(cat->live, NULL, 0, NULL, err) : rc;
 }
 
-enum ls_rc ls_pg_instance_hold(struct ls_pg *cat, int64_t deadline_ms, struct ls_err *err)
+/* Only we ever take the lock of our number, so who holds it is a session that we have lost. */
+static enum ls_rc evict(struct ls_pg_conn *conn, int64_t number, struct ls_err *err)
 {
-    if (!atomic_load(&cat->has_instance) || (cat->live && !ls_pg_conn_lost(cat->live)))
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_INSTANCE_EVICT);
+    ls_pg_int(&q, number);
+    enum ls_rc rc = ls_pg_send(conn, &q, err);
+    return rc == LS_OK ? ls_pg_flush(conn, NULL, 0, NULL, err) : rc;
+}
+
+static enum ls_rc hold(struct ls_pg *cat, int64_t deadline_ms, struct ls_err *err)
+{
+    if (cat->live && !ls_pg_conn_lost(cat->live))
         return LS_OK;
     ls_pg_conn_close(LS_STEAL(cat->live));
     memset(cat->epochs, 0, sizeof cat->epochs); /* its locks of roles are gone with it */
+    int64_t now_ms = ls_monotonic_ms();
     enum ls_rc rc = ls_pg_conn_open(cat, deadline_ms, &cat->live, err);
     while (rc == LS_OK && (rc = take_lock(cat->live, cat->number, err)) == LS_BUSY &&
            ls_monotonic_ms() + HOLD_PAUSE_MS < deadline_ms) {
+        rc = evict(cat->live, cat->number, err);
         ls_sleep_ms(HOLD_PAUSE_MS);
-        rc = LS_OK;
     }
     if (rc == LS_OK)
         rc = insert_again(cat, err);
@@ -87,8 +104,47 @@ enum ls_rc ls_pg_instance_hold(struct ls_pg *cat, int64_t deadline_ms, struct ls
         ls_pg_conn_close(LS_STEAL(cat->live));
         return rc;
     }
+    cat->term++;
+    cat->heard_ms = now_ms;
     LS_LOG_INFO("catalog", "instance-again", {"instance", ls_v_str(cat->id)});
     return LS_OK;
+}
+
+enum ls_rc ls_pg_instance_hold(struct ls_pg *cat, int64_t deadline_ms, struct ls_err *err)
+{
+    if (!atomic_load(&cat->has_instance))
+        return LS_OK;
+    LS_LOCK(&cat->live_lock);
+    return hold(cat, deadline_ms, err);
+}
+
+/* A connection that was silent may lead nowhere. */
+static void hear(struct ls_pg *cat)
+{
+    int64_t now_ms = ls_monotonic_ms();
+    if (now_ms - cat->heard_ms < HEARD_MS)
+        return;
+    if (ls_pg_send_plain(cat->live, LS_PG_INSTANCE_HEAR, NULL) == LS_OK &&
+        ls_pg_flush(cat->live, NULL, 0, NULL, NULL) == LS_OK)
+        cat->heard_ms = now_ms;
+    else
+        cat->live->dead = true;
+}
+
+enum ls_rc ls_pg_instance_term(struct ls_catalog *base, uint64_t *out_term, struct ls_err *err)
+{
+    struct ls_pg *cat = ls_pg_of(base);
+    *out_term = 0;
+    if (!atomic_load(&cat->has_instance))
+        return ls_err_set(err, LS_INVALID, "catalog %s: this process has no instance", cat->label);
+    LS_LOCK(&cat->live_lock);
+    enum ls_rc rc = hold(cat, ls_monotonic_ms() + cat->busy_timeout_ms, err);
+    if (rc == LS_OK) {
+        hear(cat);
+        rc = hold(cat, ls_monotonic_ms() + cat->busy_timeout_ms, err);
+    }
+    *out_term = cat->term;
+    return rc;
 }
 
 static enum ls_rc forget_dead(struct ls_tx *tx, struct ls_err *err)
@@ -135,6 +191,8 @@ enum ls_rc ls_pg_instance_start(struct ls_catalog *base, const char *kind, char 
     if (rc == LS_OK)
         rc = take_lock(cat->live, cat->number, err);
     if (rc == LS_OK) {
+        cat->term = 1;
+        cat->heard_ms = ls_monotonic_ms();
         /* Before the commit, because that gives the writer to others. */
         memcpy(cat->id, id, sizeof cat->id);
         atomic_store(&cat->has_instance, true);

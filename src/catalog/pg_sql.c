@@ -46,10 +46,11 @@
     "WHERE o.key = " key "::text))"
 
 /* An instance is alive while a session holds its lock. */
-#define IS_ALIVE(number)                                                                                               \
-    "EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory' AND l.classid = " LS_PG_LOCK_CLASS      \
+#define LOCKS_OF(number)                                                                                               \
+    "FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory' AND l.classid = " LS_PG_LOCK_CLASS                       \
     " AND l.objid = (" number ")::oid AND l.objsubid = 2 AND l.granted AND l.database = "                              \
-    "(SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database()))"
+    "(SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())"
+#define IS_ALIVE(number) "EXISTS (SELECT 1 " LOCKS_OF(number) ")"
 
 #define IS_IDLE "NOT EXISTS (SELECT 1 FROM lockstep.lockstep_intent t WHERE t.instance = n.id)"
 
@@ -315,6 +316,10 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
     [LS_PG_INSTANCE_LOCK] = {"take the liveness lock",
                              "SELECT pg_catalog.pg_try_advisory_lock(" LS_PG_LOCK_CLASS ", $1::bigint::integer)",
                              false},
+    /* A session of ours that has lost its other end, which the server has not noticed yet. */
+    [LS_PG_INSTANCE_EVICT] = {"end a lost session of this process",
+                              "SELECT pg_catalog.pg_terminate_backend(l.pid) " LOCKS_OF("$1::bigint"), false},
+    [LS_PG_INSTANCE_HEAR] = {"see whether the liveness lock is held", "SELECT 1", true},
     [LS_PG_INSTANCE_UNLOCK] = {"leave the liveness lock", "SELECT pg_catalog.pg_advisory_unlock_all()", true},
     [LS_PG_ROLE_LOCK] = {"take a role",
                          "SELECT pg_catalog.pg_try_advisory_lock(" LS_PG_LOCK_ROLES ", $1::bigint::integer)", false},

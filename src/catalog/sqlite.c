@@ -61,6 +61,7 @@ static const struct ls_catalog_ops sqlite_ops = {
     .create = sqlite_create,
     .instance_start = ls_sqlite_instance_start,
     .instance_alive = ls_sqlite_instance_alive,
+    .instance_term = ls_sqlite_instance_term,
     .instance_list = ls_sqlite_instance_list,
     .leader_take = ls_sqlite_leader_take,
     .leader_leave = ls_sqlite_leader_leave,

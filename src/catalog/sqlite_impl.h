@@ -205,6 +205,7 @@ enum ls_rc ls_sqlite_lock_held(struct ls_sqlite *cat, int64_t number, bool *out_
 /* sqlite_instance.c */
 enum ls_rc ls_sqlite_instance_start(struct ls_catalog *, const char *, char[LS_INTENT_ID_LEN], struct ls_err *);
 enum ls_rc ls_sqlite_instance_alive(struct ls_catalog *, const char *, bool *, struct ls_err *);
+enum ls_rc ls_sqlite_instance_term(struct ls_catalog *, uint64_t *, struct ls_err *);
 enum ls_rc ls_sqlite_instance_list(struct ls_catalog *, struct ls_instance_page *, struct ls_err *);
 /* Remove our own row unless intents are left; for close. */
 void ls_sqlite_instance_end(struct ls_sqlite *cat);

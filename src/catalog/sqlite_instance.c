@@ -205,3 +205,12 @@ void ls_sqlite_leader_leave(struct ls_catalog *base, enum ls_lead role)
         ls_sqlite_unlock_role(cat, role);
     cat->epochs[role] = 0;
 }
+
+/* Nothing but the end of the process takes its lock away. */
+enum ls_rc ls_sqlite_instance_term(struct ls_catalog *base, uint64_t *out_term, struct ls_err *err)
+{
+    (void)base;
+    (void)err;
+    *out_term = 1;
+    return LS_OK;
+}

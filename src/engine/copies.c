@@ -79,6 +79,9 @@ enum ls_rc ls_orphan_add(struct ls_run *run, const struct ls_seen *orphan, struc
 static enum ls_rc copy_orphans(struct ls_run *run, const size_t *at, size_t n, struct ls_store_copy *copies,
                                struct ls_err *err)
 {
+    enum ls_rc rc = ls_run_own(run, err);
+    if (rc != LS_OK)
+        return rc;
     memset(copies, 0, n * sizeof(*copies));
     for (size_t i = 0; i < n; i++) {
         const struct ls_intent_item *item = &run->items[at[i]];
@@ -186,6 +189,9 @@ enum ls_rc ls_orphans_undo(struct ls_run *run, struct ls_err *err)
         enum ls_rc rc = ls_store_head_one(store, item->dest, &saved, err);
         if (rc == LS_NOT_FOUND)
             continue;
+        enum ls_rc own = ls_run_own(run, err);
+        if (own != LS_OK)
+            return own;
         if (rc == LS_OK)
             rc = ls_store_head_one(store, item->key, &now, err);
         if (rc == LS_OK && overwritten_by_us(run, item, &now)) {
@@ -256,6 +262,8 @@ enum ls_rc ls_copies_run(struct ls_run *run, enum ls_rc (*step)(struct ls_err *e
     for (size_t done = 0; rc == LS_OK && done < b.n; done += b.chunk) {
         rc = ls_engine_cancelled(run->engine, err);
         if (rc == LS_OK)
+            rc = ls_run_own(run, err);
+        if (rc == LS_OK)
             rc = copy_chunk(run, b.at + done, b.n - done < b.chunk ? b.n - done : b.chunk, b.copies, err);
         if (rc == LS_OK)
             rc = step(err);
@@ -273,7 +281,7 @@ enum ls_rc ls_copies_remove_sources(struct ls_run *run, const char **out_detail,
         if (run->items[i].action == LS_ACTION_COPY && !run->items[i].done)
             gone[n++] = (struct ls_remove_object){.key = run->items[i].key, .etag = run->items[i].old_etag};
     struct ls_err why = LS_ERR_INIT;
-    ls_remove_objects(run->engine, gone, n, true, &why);
+    ls_remove_objects(run, gone, n, true, &why);
     for (size_t i = 0; i < n; i++) {
         denied += gone[i].result == LS_REMOVAL_DENIED;
         newer += gone[i].result == LS_REMOVAL_FOREIGN || gone[i].result == LS_REMOVAL_ROW;
@@ -302,7 +310,7 @@ enum ls_rc ls_copies_remove_sources(struct ls_run *run, const char **out_detail,
 void ls_abort_parts(struct ls_run *run, const char *key, uint64_t size_bytes)
 {
     struct ls_err why = LS_ERR_INIT;
-    if (size_bytes <= run->engine->caps.part_bytes)
+    if (size_bytes <= run->engine->caps.part_bytes || ls_run_own(run, NULL) != LS_OK)
         return;
     /* What stays of them costs space, nothing else. */
     if (ls_store_abort_uploads(run->engine->store, key, INT64_MAX, &why) != LS_OK)
@@ -381,6 +389,8 @@ enum ls_rc ls_copies_undo(struct ls_run *run, struct ls_err *err)
     enum ls_rc rc = ls_orphans_undo(run, err);
     if (rc == LS_OK)
         rc = ends_look(&e, run, err);
+    if (rc == LS_OK)
+        rc = ls_run_own(run, err);
     for (size_t c = 0; rc == LS_OK && c < e.n; c++) {
         const struct ls_intent_item *item = &run->items[e.at[c]];
         const struct ls_seen *dest = &e.seen[e.n + c];
@@ -394,7 +404,7 @@ enum ls_rc ls_copies_undo(struct ls_run *run, struct ls_err *err)
     if (rc != LS_OK)
         return rc;
     struct ls_err why = LS_ERR_INIT;
-    ls_remove_objects(run->engine, e.gone, n, true, &why);
+    ls_remove_objects(run, e.gone, n, true, &why);
     for (size_t i = 0; i < n; i++)
         if (e.gone[i].result == LS_REMOVAL_FAILED || e.gone[i].result == LS_REMOVAL_DENIED) {
             if (err)

@@ -80,6 +80,9 @@ static enum ls_rc copy_to_trash(struct ls_run *run, struct ls_err *err)
                                            .to = run->items[i].dest,
                                            .if_etag = run->items[i].old_etag,
                                            .size_bytes = run->items[i].size_bytes};
+    enum ls_rc rc = ls_run_own(run, err);
+    if (rc != LS_OK)
+        return rc;
     enum ls_rc all = ls_store_copy_many(run->engine->store, copies, run->n_items, NULL);
     for (size_t i = 0; i < op->n; i++) {
         if (op->at[i] == SIZE_MAX)
@@ -139,7 +142,7 @@ static enum ls_rc finish_discard(struct ls_run *run, struct ls_remove_object *go
         gone[i] = item->done ? (struct ls_remove_object){.key = item->key, .etag = item->old_etag}
                              : (struct ls_remove_object){.key = item->dest};
     }
-    ls_remove_objects(run->engine, gone, run->n_items, true, &why);
+    ls_remove_objects(run, gone, run->n_items, true, &why);
     for (size_t i = 0; i < run->n_items; i++) {
         failed += gone[i].result == LS_REMOVAL_FAILED;
         kept += gone[i].result != LS_REMOVAL_DONE;
@@ -166,7 +169,7 @@ enum ls_rc ls_discard_settle(struct ls_run *run, bool *out_forward, struct ls_er
     struct ls_err why = LS_ERR_INIT;
     for (size_t i = 0; i < run->n_items; i++)
         gone[i] = (struct ls_remove_object){.key = run->items[i].dest};
-    ls_remove_objects(run->engine, gone, run->n_items, false, &why);
+    ls_remove_objects(run, gone, run->n_items, false, &why);
     for (size_t i = 0; i < run->n_items; i++)
         if (gone[i].result != LS_REMOVAL_DONE) {
             if (err)

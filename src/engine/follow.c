@@ -301,7 +301,7 @@ static enum ls_rc remove_left_out(struct ls_run *run, struct ls_err *err)
             gone[n++] = (struct ls_remove_object){.key = item->dest, .etag = item->new_etag};
     }
     struct ls_err why = LS_ERR_INIT;
-    ls_remove_objects(run->engine, gone, n, true, &why);
+    ls_remove_objects(run, gone, n, true, &why);
     for (size_t i = 0; i < n; i++)
         if (gone[i].result == LS_REMOVAL_FAILED) {
             if (err)

@@ -18,6 +18,7 @@
 
 #define POLL_FIRST_MS 5
 #define POLL_MOST_MS 200
+#define AUDIT_LINES 100 /* an operation's own is among the newest of its key */
 
 void ls_run_init(struct ls_run *run, struct ls_engine *engine, enum ls_op op, void *op_state)
 {
@@ -165,7 +166,9 @@ static enum ls_rc journal_once(struct ls_run *run, ls_run_step prepare, ls_run_s
     run->n_items = 0;
     run->n_wants = 0;
     run->n_claims = run->n_local;
-    enum ls_rc rc = cat->ops->begin(cat, &tx, err);
+    enum ls_rc rc = cat->ops->instance_term(cat, &run->term, err);
+    if (rc == LS_OK)
+        rc = cat->ops->begin(cat, &tx, err);
     if (rc == LS_OK && run->supersedes[0])
         rc = cat->ops->intent_close(tx, run->supersedes, run->engine->instance, err);
     if (rc == LS_OK)
@@ -239,26 +242,102 @@ enum ls_rc ls_run_rejournal(struct ls_run *run, ls_run_step prepare, struct ls_e
     return rc;
 }
 
+/* ---- whose intent it is ---- */
+
+enum ls_rc ls_run_own(struct ls_run *run, struct ls_err *err)
+{
+    struct ls_engine *engine = run->engine;
+    struct ls_catalog *cat = engine->catalog;
+    struct ls_intent now;
+    uint64_t term;
+    enum ls_rc rc = cat->ops->instance_term(cat, &term, err);
+    if (rc != LS_OK || term == run->term)
+        return rc;
+    /* Whoever takes over does so as the writer, and only from an instance that is dead then. */
+    LS_AUTO(ls_tx) struct ls_tx *tx = NULL;
+    rc = cat->ops->begin(cat, &tx, err);
+    if (rc == LS_OK)
+        rc = cat->ops->intent_get(cat, tx, run->intent.id, &now, err);
+    run->lost = rc == LS_NOT_FOUND || (rc == LS_OK && strcmp(now.instance, engine->instance) != 0);
+    if (run->lost)
+        return ls_err_set(err, LS_CONFLICT,
+                          "engine: this host was cut off from the catalog, and another has taken its operation over");
+    if (rc == LS_OK)
+        run->term = term;
+    return rc;
+}
+
+enum fate { FATE_UNKNOWN, FATE_FORWARD, FATE_BACK };
+
+/* What became of an intent that is not in the journal any more: the newest lines of the audit trail say it. */
+static enum fate look_up_fate(struct ls_run *run)
+{
+    struct ls_catalog *cat = run->engine->catalog;
+    json_t *args = run->intent.args[0] ? json_loads(run->intent.args, 0, NULL) : NULL;
+    const char *from = json_string_value(json_object_get(args, "from"));
+    const char *key = from ? from : run->n_items ? run->items[0].key : NULL;
+    LS_AUTO(ls_audit_page) struct ls_audit_page page = {0};
+    enum fate fate = FATE_UNKNOWN;
+    if (key && cat->ops->audit_page(cat, 0, key, AUDIT_LINES, &page, NULL) == LS_OK)
+        for (size_t i = 0; i < page.n && fate == FATE_UNKNOWN; i++) {
+            const char *outcome = page.items[i].outcome;
+            if (!ls_same(page.items[i].intent, run->intent.id))
+                continue;
+            bool forward = strcmp(outcome, "done") == 0 || strcmp(outcome, "recovered forward") == 0;
+            fate = forward ? FATE_FORWARD : FATE_BACK;
+        }
+    json_decref(args);
+    return fate;
+}
+
 /* ---- the end of a transaction ---- */
+
+static enum ls_rc not_made(struct ls_err *err)
+{
+    return ls_err_set(err, LS_IO, "engine: the catalog lost the connection during COMMIT and did not make the change");
+}
+
+/* The intent is gone. That is how it looks when the transaction closed it; but in another term somebody else may have
+ * settled it. */
+static enum ls_rc resolve_gone(struct ls_run *run, enum ls_after after, struct ls_err *err)
+{
+    uint64_t term;
+    if (after == LS_AFTER_OPEN)
+        return not_made(err);
+    if (run->engine->catalog->ops->instance_term(run->engine->catalog, &term, NULL) != LS_OK)
+        return LS_OUTCOME_UNKNOWN;
+    if (term == run->term)
+        return after == LS_AFTER_CLOSED ? LS_OK : not_made(err);
+    switch (look_up_fate(run)) {
+    case FATE_FORWARD:
+        return LS_OK;
+    case FATE_BACK:
+        return not_made(err);
+    case FATE_UNKNOWN:
+        break;
+    }
+    return LS_OUTCOME_UNKNOWN;
+}
 
 enum ls_rc ls_run_commit(struct ls_run *run, struct ls_tx *tx, enum ls_after after, struct ls_err *err)
 {
     struct ls_catalog *cat = run->engine->catalog;
     enum ls_rc rc = cat->ops->commit(tx, err);
-    if (rc != LS_OUTCOME_UNKNOWN)
+    if (rc != LS_OUTCOME_UNKNOWN || ls_waited_in_vain(err))
         return rc;
     struct ls_intent now;
     enum ls_rc asked = cat->ops->intent_get(cat, NULL, run->intent.id, &now, NULL);
     if (asked != LS_OK && asked != LS_NOT_FOUND)
         return LS_OUTCOME_UNKNOWN;
-    bool happened = asked == LS_NOT_FOUND              ? after == LS_AFTER_CLOSED
-                    : now.state == LS_INTENT_COMMITTED ? after == LS_AFTER_COMMITTED
-                                                       : after == LS_AFTER_OPEN;
+    if (asked == LS_NOT_FOUND)
+        rc = resolve_gone(run, after, err);
+    else
+        rc = after == (now.state == LS_INTENT_COMMITTED ? LS_AFTER_COMMITTED : LS_AFTER_OPEN) ? LS_OK : not_made(err);
     LS_LOG_WARN("engine", "commit-resolved", {"intent", ls_v_str(run->intent.id)},
-                {"happened", ls_v_str(happened ? "yes" : "no")});
-    if (happened)
-        return LS_OK;
-    return ls_err_set(err, LS_IO, "engine: the catalog lost the connection during COMMIT and did not make the change");
+                {"happened", ls_v_str(rc == LS_OK   ? "yes"
+                                      : rc == LS_IO ? "no"
+                                                    : "unknown")});
+    return rc;
 }
 
 enum ls_rc ls_run_commit_closed(struct ls_run *run, struct ls_tx *tx, const char *outcome, const char *detail,
@@ -306,7 +385,8 @@ const char *ls_run_outcome(const struct ls_run *run, bool forward)
 
 void ls_run_leave_open(struct ls_run *run, const struct ls_err *why)
 {
-    ls_leftover_add(run->engine, run->intent.id);
+    if (!run->lost) /* who has taken it over does the rest */
+        ls_leftover_add(run->engine, run->intent.id);
     LS_LOG_WARN("engine", "left-to-recovery", {"intent", ls_v_str(run->intent.id)},
                 {"op", ls_v_str(ls_op_name(run->intent.op))}, {"why", ls_v_str(why->text)});
 }
@@ -314,12 +394,21 @@ void ls_run_leave_open(struct ls_run *run, const struct ls_err *why)
 /* Whoever has lost the intent must not touch what it covers any more. */
 static enum ls_rc settle_own(struct ls_run *run, bool *out_forward, struct ls_err *err)
 {
-    struct ls_catalog *cat = run->engine->catalog;
-    struct ls_intent now;
-    enum ls_rc rc = cat->ops->intent_get(cat, NULL, run->intent.id, &now, err);
-    if (rc == LS_OK && strcmp(now.instance, run->engine->instance) != 0)
-        return ls_err_set(err, LS_CONFLICT, "engine: another process has taken the intent over");
+    enum ls_rc rc = ls_run_own(run, err);
     return rc == LS_OK ? ls_settle(run, out_forward, err) : rc;
+}
+
+/* Somebody else has settled the operation, or is at it. */
+static enum ls_rc tell_lost(struct ls_run *run, struct ls_err *err)
+{
+    static const char *const did[] = {
+        [FATE_UNKNOWN] = "settles", [FATE_FORWARD] = "has finished", [FATE_BACK] = "has undone"};
+    enum fate fate = look_up_fate(run);
+    LS_LOG_WARN("engine", "lost", {"intent", ls_v_str(run->intent.id)}, {"op", ls_v_str(ls_op_name(run->intent.op))},
+                {"why", ls_v_str(err->text)});
+    return ls_err_set(err, fate == FATE_BACK ? LS_CONFLICT : LS_OUTCOME_UNKNOWN,
+                      "engine: this host was cut off from the catalog, and another %s this operation (intent %s)",
+                      did[fate], run->intent.id);
 }
 
 /* A step failed with the intent in the journal. */
@@ -329,7 +418,9 @@ static enum ls_rc settle_failed(struct ls_run *run, enum ls_rc rc, struct ls_err
     struct ls_err why = LS_ERR_INIT;
     /* Whoever has waited for the store in vain need not wait again. */
     bool later = rc == LS_OUTCOME_UNKNOWN || ls_waited_in_vain(err);
-    enum ls_rc settled = later ? LS_OUTCOME_UNKNOWN : settle_own(run, &forward, &why);
+    enum ls_rc settled = later || run->lost ? LS_OUTCOME_UNKNOWN : settle_own(run, &forward, &why);
+    if (run->lost)
+        return tell_lost(run, err);
     if (settled == LS_OK && !forward)
         return rc;
     if (settled == LS_OK) {

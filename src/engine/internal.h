@@ -89,6 +89,8 @@ struct ls_run {
     struct ls_intent intent;
     bool recovering;                   /* loaded from the journal by the recovery */
     bool journaled;                    /* the intent's row exists, as far as we know */
+    bool lost;                         /* another process has taken the intent over */
+    uint64_t term;                     /* the instance's in which the intent was last seen to be ours; 0 = not yet */
     char supersedes[LS_INTENT_ID_LEN]; /* an intent that the next journal transaction closes; "" = none */
 
     struct ls_pool pool; /* of all that follows */
@@ -159,6 +161,10 @@ enum ls_rc ls_run_begin(struct ls_run *run, ls_run_step prepare, ls_run_step app
 /* Write a new intent in place of the run's present one, which has done nothing yet, in one transaction. */
 enum ls_rc ls_run_rejournal(struct ls_run *run, ls_run_step prepare, struct ls_err *err) LS_MUST_CHECK;
 
+/* May this process still touch what the intent covers? To be asked before each change of the store: who was cut off
+ * from the catalog for a while may have been taken for dead. LS_CONFLICT: another process has taken the intent over. */
+enum ls_rc ls_run_own(struct ls_run *run, struct ls_err *err) LS_MUST_CHECK;
+
 /* How the intent's row must look after a transaction. */
 enum ls_after { LS_AFTER_OPEN, LS_AFTER_COMMITTED, LS_AFTER_CLOSED };
 /* End a transaction of the run. An answer that was lost is resolved from the intent's row: LS_OK, or LS_IO (it did not
@@ -200,7 +206,7 @@ struct ls_remove_object {
 };
 /* Remove objects that still are what they should be and (with check_rows) that no row points at. Every item gets a
  * result; err tells of the first that was not removed though it should have been. */
-void ls_remove_objects(struct ls_engine *engine, struct ls_remove_object *items, size_t n, bool check_rows,
+void ls_remove_objects(struct ls_run *run, struct ls_remove_object *items, size_t n, bool check_rows,
                        struct ls_err *err);
 /* True for refusals that repeating does not change. */
 bool ls_rc_is_final(enum ls_rc rc);
@@ -325,6 +331,7 @@ static inline void ls_variant_page_auto(struct ls_variant_page *page) { ls_varia
 static inline void ls_folder_page_auto(struct ls_folder_page *page) { ls_folder_page_dispose(page); }
 static inline void ls_intent_page_auto(struct ls_intent_page *page) { ls_intent_page_dispose(page); }
 static inline void ls_intent_item_page_auto(struct ls_intent_item_page *page) { ls_intent_item_page_dispose(page); }
+static inline void ls_audit_page_auto(struct ls_audit_page *page) { ls_audit_page_dispose(page); }
 static inline void ls_trash_page_auto(struct ls_trash_page *page) { ls_trash_page_dispose(page); }
 
 static inline bool ls_same(const char *a, const char *b) { return a && b && strcmp(a, b) == 0; }

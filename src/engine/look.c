@@ -179,9 +179,10 @@ static void chunk_failed(struct ls_remove_object *items, size_t n, enum ls_rc rc
         *err = *why;
 }
 
-static void remove_chunk(struct ls_engine *engine, struct ls_remove_object *items, size_t n, bool check_rows,
+static void remove_chunk(struct ls_run *run, struct ls_remove_object *items, size_t n, bool check_rows,
                          struct ls_err *err)
 {
+    struct ls_engine *engine = run->engine;
     LS_AUTO(ls_free) const char **keys = calloc(n, sizeof(char *));
     LS_AUTO(ls_free) struct ls_seen *seen = calloc(n, sizeof(*seen));
     LS_AUTO(ls_free) struct ls_remove_object **go = calloc(n, sizeof(struct ls_remove_object *));
@@ -197,6 +198,8 @@ static void remove_chunk(struct ls_engine *engine, struct ls_remove_object *item
     enum ls_rc rc = ls_look(engine, keys, n, seen, &why);
     if (rc == LS_OK && check_rows)
         rc = mark_rows(engine, items, keys, n, &why);
+    if (rc == LS_OK)
+        rc = ls_run_own(run, &why);
     if (rc != LS_OK) {
         chunk_failed(items, n, rc, &why, err);
         return;
@@ -215,11 +218,11 @@ static void remove_chunk(struct ls_engine *engine, struct ls_remove_object *item
         remove_marked(engine, go, n_go, err);
 }
 
-void ls_remove_objects(struct ls_engine *engine, struct ls_remove_object *items, size_t n, bool check_rows,
+void ls_remove_objects(struct ls_run *run, struct ls_remove_object *items, size_t n, bool check_rows,
                        struct ls_err *err)
 {
     for (size_t i = 0; i < n; i++)
         items[i].result = LS_REMOVAL_FAILED;
     for (size_t done = 0; done < n; done += LS_STORE_BATCH)
-        remove_chunk(engine, items + done, n - done < LS_STORE_BATCH ? n - done : LS_STORE_BATCH, check_rows, err);
+        remove_chunk(run, items + done, n - done < LS_STORE_BATCH ? n - done : LS_STORE_BATCH, check_rows, err);
 }

@@ -156,6 +156,9 @@ static enum ls_rc check_before(struct ls_run *run, const struct ls_store_put *pu
 static enum ls_rc put_once(struct ls_run *run, const char *if_etag, struct ls_object_info *out, struct ls_err *err)
 {
     struct put_op *op = run->op;
+    enum ls_rc rc = ls_run_own(run, err);
+    if (rc != LS_OK)
+        return rc;
     snprintf(op->meta.intent, sizeof(op->meta.intent), "%s", run->intent.id);
     struct ls_store_put put = {.key = op->place.key,
                                .fd = op->req->fd,
@@ -166,7 +169,7 @@ static enum ls_rc put_once(struct ls_run *run, const char *if_etag, struct ls_ob
                                .if_etag = if_etag,
                                .meta = &op->meta};
     if (!run->engine->caps.conditional_put) {
-        enum ls_rc rc = check_before(run, &put, err);
+        rc = check_before(run, &put, err);
         if (rc != LS_OK)
             return rc;
         put.condition = LS_PUT_ALWAYS;
@@ -183,7 +186,7 @@ static enum ls_rc look_after_failure(struct ls_run *run, enum ls_rc put_rc, stru
     struct put_op *op = run->op;
     struct ls_err why = LS_ERR_INIT;
     bool unknown = put_rc == LS_OUTCOME_UNKNOWN;
-    if (!unknown && put_rc != LS_EXISTS && put_rc != LS_CONFLICT && put_rc != LS_NOT_FOUND)
+    if (run->lost || (!unknown && put_rc != LS_EXISTS && put_rc != LS_CONFLICT && put_rc != LS_NOT_FOUND))
         return put_rc; /* its own text */
     if (unknown && ls_waited_in_vain(err))
         return put_rc;
@@ -354,7 +357,7 @@ static enum ls_rc finish(struct ls_run *run, struct ls_err *err)
         return LS_OK;
     if (item->old_etag) {
         struct ls_remove_object gone = {.key = item->key, .etag = item->old_etag};
-        ls_remove_objects(run->engine, &gone, 1, true, err);
+        ls_remove_objects(run, &gone, 1, true, err);
         if (gone.result == LS_REMOVAL_FAILED)
             return err && err->rc != LS_OK ? err->rc : LS_IO;
         if (gone.result != LS_REMOVAL_DONE)
@@ -372,7 +375,9 @@ static enum ls_rc settle_back(struct ls_run *run, bool ours, struct ls_err *err)
     enum ls_rc rc = ls_orphans_undo(run, err);
     if (rc == LS_OK && ours && !ls_orphan_at(run, run->items[0].key)) {
         struct ls_store_delete del = {.key = run->items[0].key};
-        rc = ls_store_delete_many(run->engine->store, &del, 1, err);
+        rc = ls_run_own(run, err);
+        if (rc == LS_OK)
+            rc = ls_store_delete_many(run->engine->store, &del, 1, err);
     }
     if (rc == LS_OK)
         rc = SETTLE_STEP("put.undone", err);

@@ -80,12 +80,22 @@ static enum ls_rc load_items(struct ls_run *run, struct ls_err *err)
     }
 }
 
+/* Asked again as the writer: a process that comes back looks at its intents as the writer, too (ls_run_own). */
+static enum ls_rc refuse_alive(struct ls_catalog *cat, const char *instance, struct ls_err *err)
+{
+    bool alive = false;
+    enum ls_rc rc = cat->ops->instance_alive(cat, instance, &alive, err);
+    return rc == LS_OK && alive ? ls_err_set(err, LS_CONFLICT, "engine: instance %s is back", instance) : rc;
+}
+
 /* Make the intent ours. LS_CONFLICT: somebody else was quicker. */
 static enum ls_rc take(struct ls_engine *engine, const struct ls_intent *intent, struct ls_err *err)
 {
     struct ls_catalog *cat = engine->catalog;
     LS_AUTO(ls_tx) struct ls_tx *tx = NULL;
     enum ls_rc rc = cat->ops->begin(cat, &tx, err);
+    if (rc == LS_OK)
+        rc = refuse_alive(cat, intent->instance, err);
     if (rc == LS_OK)
         rc = cat->ops->intent_take(tx, intent->id, intent->instance, engine->instance, err);
     return rc == LS_OK ? cat->ops->commit(LS_STEAL(tx), err) : rc;

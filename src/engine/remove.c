@@ -227,7 +227,7 @@ static enum ls_rc delete_objects(struct ls_run *run, struct ls_remove_object *go
     for (size_t i = 0, g = 0; i < run->n_items; i++)
         if (run->items[i].old_etag && !run->items[i].done)
             go[g++] = gone[i];
-    ls_remove_objects(run->engine, go, n, true, why);
+    ls_remove_objects(run, go, n, true, why);
     for (size_t i = 0, g = 0; i < run->n_items; i++)
         if (run->items[i].old_etag && !run->items[i].done)
             gone[i].result = go[g++].result;

@@ -194,7 +194,7 @@ static enum ls_rc finish_purge(struct ls_run *run, uint64_t *out_removed, struct
         return ls_err_nomem(err);
     for (size_t i = 0; i < run->n_items; i++)
         gone[i].key = run->items[i].key;
-    ls_remove_objects(run->engine, gone, run->n_items, false, why);
+    ls_remove_objects(run, gone, run->n_items, false, why);
     enum ls_rc rc = STEP(run, "purge.deleted", err);
     if (rc == LS_OK)
         rc = cat->ops->begin(cat, &tx, err);

@@ -100,6 +100,7 @@ static void an_instance_that_was_cut_off_is_dead_until_it_writes_and_has_lost_wh
     struct ls_err err = LS_ERR_INIT;
     char mine[LS_INTENT_ID_LEN], theirs[LS_INTENT_ID_LEN];
     bool alive;
+    uint64_t term;
     struct ls_catalog *cut = open_url(pg_url()), *other = open_url(pg_url());
     assert_ok(cut->ops->instance_start(cut, "test", mine, &err), &err);
     struct ls_intent intent = {.op = LS_OP_PUT, .state = LS_INTENT_OPEN, .args = ""};
@@ -109,6 +110,8 @@ static void an_instance_that_was_cut_off_is_dead_until_it_writes_and_has_lost_wh
     assert_ok(cut->ops->intent_add(tx, &intent, NULL, 0, NULL, 0, &err), &err);
     commit(tx);
     PGconn *shell = pg_shell();
+    assert_ok(cut->ops->instance_term(cut, &term, &err), &err);
+    assert_int_equal(term, 1);
     end_sessions(shell, HOLDS_LIVENESS);
     assert_ok(other->ops->instance_start(other, "test", theirs, &err), &err);
     assert_ok(other->ops->instance_alive(other, mine, &alive, &err), &err);
@@ -119,6 +122,8 @@ static void an_instance_that_was_cut_off_is_dead_until_it_writes_and_has_lost_wh
     tx = begin(cut); /* back again */
     assert_fails(cut->ops->intent_commit(tx, intent.id, mine, &err), LS_CONFLICT, &err, intent.id);
     cut->ops->rollback(tx);
+    assert_ok(cut->ops->instance_term(cut, &term, &err), &err);
+    assert_int_equal(term, 2); /* who sees that looks at his intents again */
     assert_ok(other->ops->instance_alive(other, mine, &alive, &err), &err);
     assert_true(alive);
     PQfinish(shell);

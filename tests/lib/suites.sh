@@ -104,7 +104,12 @@ suite_clang() {
 
 suite_e2e() {
     build gcc
-    pytests gcc -n 3 tests/e2e --ignore tests/e2e/faults
+    pytests gcc -n 3 tests/e2e --ignore tests/e2e/faults --ignore tests/e2e/hosts
+}
+
+suite_hosts() {
+    build gcc
+    pytests gcc -n 3 tests/e2e/hosts
 }
 
 suite_crash() {

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host that dies in the middle of an operation, or is cut off from the catalog and comes back.
+
+Host a runs commands that stop at each fail point of each operation, all at once, each on a product of its own. Host b
+has a mount, which is never restarted: it must find out by itself and settle what a has left, once.
+"""
+
+import os
+import signal
+import subprocess
+
+import pytest
+from harness.crash import NEW_BYTES, OPERATIONS, contents, judge, prepare
+from harness.hosts import hosts, stopped_at_their_points
+from harness.images import png
+from harness.program import SLOW, wait_until
+
+pytestmark = [pytest.mark.mount, pytest.mark.pairs("postgres"), pytest.mark.timeout(200 * SLOW)]
+
+LOOK_S = 10  # how often a mount looks for what others have left
+GROUPS = {
+    "put": ["put_new", "put_same_name", "put_over_orphan"],
+    "remove": ["remove", "remove_many", "variant_delete"],
+    "rename": ["rename_file", "rename_over_existing"],
+    "folder": ["rename_folder", "variant_rename"],
+}
+# Where the outcome is decided already: the call succeeds whoever does the rest.
+DECIDED = (".committed", ".deleted", ".closed")
+
+
+@pytest.fixture
+def a_and_b(lockstep):
+    with hosts(lockstep, "a", "b") as made:
+        yield made
+
+
+class Victim:
+    """A command of host a, stopped at a fail point."""
+
+    def __init__(self, a, operation, point, product, before):
+        self.a, self.operation, self.point, self.product, self.before = a, operation, point, product, before
+        self.after = operation.effect(product, before)
+        self.log = a.folder / f"process-{len(a.processes)}.log"
+        self.process = a.start(*operation.words(product, a.folder / "new.png"), failpoint=f"{point}=stop")
+
+    @property
+    def said(self):
+        return f"{self.operation.name} at {self.point}: {self.log.read_text()[-2000:]}"
+
+
+def stop_at_each_point(a, group) -> list[Victim]:
+    (a.folder / "new.png").write_bytes(NEW_BYTES)
+    wanted = []
+    for operation in (operation for operation in OPERATIONS if operation.name in GROUPS[group]):
+        for point in a.failpoints(operation.points):
+            product = f"p{len(wanted):02d}"
+            before = prepare(a, product)
+            if operation.name == "put_over_orphan":
+                key = f"products/{product}/500ml/hero-card/orphan.png"
+                a.backend.put(key, png("orphan"))
+                before = before | {key: png("orphan")}
+            wanted.append((operation, point, product, before))
+    victims = [Victim(a, *words) for words in wanted]
+    stopped = stopped_at_their_points([victim.process for victim in victims], 100)
+    fired = [victim for victim in victims if victim.process in stopped]
+    names = {victim.operation.name for victim in fired}
+    assert names == set(GROUPS[group]) and len(fired) >= 2 * len(names), [victim.said for victim in victims]
+    return fired
+
+
+def settled_by(b, mount, lockstep, fired) -> None:
+    """The journal drains, and it was b's mount that did it."""
+    left = len(lockstep.oracle.open_intents())
+    assert left >= len(fired) / 2
+    wait_until(lambda: not lockstep.oracle.open_intents(), f"the mount of b settles {left} intents", LOOK_S + 20)
+    assert mount.text().count("event=recovered ") == left
+
+
+def settled_once(lockstep) -> None:
+    """No intent has a line too many in the audit trail."""
+    twice = lockstep.oracle.query(
+        "select intent, key, count(*) from lockstep_audit where intent is not null"
+        " group by intent, key, dest having count(*) > 1"
+    )
+    assert not twice, twice
+
+
+def adopt_orphans(lockstep, victims) -> None:
+    """The old state of these has an object without a row: adopted, for the judge."""
+    if any(victim.operation.name == "put_over_orphan" for victim in victims):
+        lockstep.run("sync", "--orphans=adopt", "--yes", "--grace=0s", "--max-change=100%", check=(0, 1))
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_host_that_dies_is_recovered_by_the_other_once(lockstep, a_and_b, group):
+    a, b = a_and_b
+    mount = b.mount()
+    fired = stop_at_each_point(a, group)
+    for victim in fired:
+        victim.process.kill()
+    for victim in fired:
+        assert victim.process.wait(20) == -signal.SIGKILL
+    settled_by(b, mount, lockstep, fired)
+    settled_once(lockstep)
+    adopt_orphans(lockstep, fired)
+    for victim in fired:
+        judge(lockstep, victim.product, victim.before, victim.after, victim.said)
+        shown = {path.name for path in (mount.products / victim.product).rglob("*.png")}
+        assert shown == {key.rpartition("/")[2] for key in contents(lockstep, victim.product)}, victim.said
+    assert mount.unmount() == 0
+    lockstep.assert_in_step()
+
+
+def both_sides(lockstep) -> dict:
+    """All that an operation can change, one entry each."""
+    oracle = lockstep.oracle
+    found = {("row", key): row for key, row in oracle.rows().items()}
+    found |= {("object", key): lockstep.backend.get(key) for key in lockstep.backend.all_keys()}
+    found |= {("variant", *key): active for key, active in oracle.variants().items()}
+    found |= {("trail", row[0]): row[1:] for row in oracle.query("select * from lockstep_audit")}
+    found |= {("intent", row[0]): row[1:] for row in oracle.open_intents()}
+    return found
+
+
+def difference(before: dict, after: dict) -> dict:
+    names = before.keys() | after.keys()
+    return {name: after.get(name, "gone") for name in sorted(names, key=str) if before.get(name) != after.get(name)}
+
+
+@pytest.mark.parametrize("cut", ["liveness", "sessions"])
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_host_that_was_cut_off_and_comes_back_changes_nothing(lockstep, a_and_b, group, cut):
+    a, b = a_and_b
+    mount = b.mount()
+    fired = stop_at_each_point(a, group)
+    assert (a.end_liveness() if cut == "liveness" else a.end_sessions()) >= len(fired)
+    settled_by(b, mount, lockstep, fired)
+    before = both_sides(lockstep)
+    for victim in fired:
+        victim.process.send_signal(signal.SIGCONT)
+    statuses = {victim: victim.process.wait(60 * SLOW) for victim in fired}
+    assert difference(before, both_sides(lockstep)) == {}
+    for victim, status in statuses.items():
+        if victim.point.endswith(DECIDED):
+            assert status == 0, victim.said
+        else:
+            assert status == 4 and "another has" in victim.said, (status, victim.said)
+    settled_once(lockstep)
+    adopt_orphans(lockstep, fired)
+    for victim in fired:
+        judge(lockstep, victim.product, victim.before, victim.after, victim.said)
+    assert mount.unmount() == 0
+    lockstep.assert_in_step()
+
+
+# fail point -> what a shell does below the product's folder
+MOUNTED = {
+    "engine.put.intent_written": "cp '{}' 500ml/hero-card/image-a.png",
+    "engine.put.uploaded": "cp '{}' 500ml/hero-card/new.png",
+    "engine.rename.intent_written": "mv 500ml/hero-card/image-a.png 500ml/hero-card/moved.png",
+    "engine.rename_folder.copied": "mv -T 500ml 750ml",
+    "engine.remove.committed": "rm 500ml/hero-card/image-a.png",
+}
+
+
+def test_a_mount_that_was_cut_off_fails_one_call_and_goes_on(lockstep, a_and_b):
+    a, b = a_and_b
+    (a.folder / "new.png").write_bytes(NEW_BYTES)
+    products = {point: f"p{i}" for i, point in enumerate(MOUNTED)}
+    for product in products.values():
+        prepare(lockstep, product)
+    watching = b.mount()
+    mounts = {point: a.mount(failpoint=f"{point}=stop") for point in MOUNTED}
+    calls = {}
+    for point, mount in mounts.items():
+        os.listdir(mount.products / products[point])
+        calls[point] = subprocess.Popen(
+            ["sh", "-c", MOUNTED[point].format(a.folder / "new.png")],
+            cwd=mount.products / products[point],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    said = {point: mount.text() for point, mount in mounts.items()}
+    stopped = stopped_at_their_points([mount.process for mount in mounts.values()], 10)
+    assert len(stopped) == len(MOUNTED), said
+    assert a.end_sessions() > len(MOUNTED)
+    wait_until(lambda: not lockstep.oracle.open_intents(), "the mount of b settles what was left", LOOK_S + 20)
+    before = both_sides(lockstep)
+    for mount in mounts.values():
+        mount.process.send_signal(signal.SIGCONT)
+    for point, call in calls.items():
+        _, text = call.communicate(timeout=60 * SLOW)
+        # Removed is removed, whoever deletes the object.
+        assert (call.returncode == 0) == (point == "engine.remove.committed"), (point, text, mounts[point].text())
+        assert difference(before, both_sides(lockstep)) == {}, mounts[point].text()
+    for point, mount in mounts.items():
+        (mount.products / products[point] / "1kg/info-card").mkdir()
+        (mount.products / products[point] / "1kg/info-card/later.png").write_bytes(b"later")
+        assert (watching.products / products[point] / "1kg/info-card/later.png").read_bytes() == b"later"
+        assert mount.unmount() == 0
+    assert watching.unmount() == 0
+    lockstep.assert_in_step()
