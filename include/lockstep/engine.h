@@ -68,9 +68,9 @@ struct ls_engine_put {
     uint64_t size_bytes;
     enum ls_put_expect expect;
     const char *expect_etag;
-    struct ls_object_meta
-        meta;          /* has_* not set: mtime now, mode 0644, owner of the process; content_type "": by the name */
-    bool make_parents; /* create product and variant rows that are missing; otherwise LS_NOT_FOUND */
+    struct ls_object_meta meta; /* has_* not set: mtime now; mode and owner as the row has them when it is written, else
+                                   0644 and the process's; content_type "": by the name */
+    bool make_parents;          /* create product and variant rows that are missing; otherwise LS_NOT_FOUND */
     /* Another image that this one replaces in the same operation: its row is re-keyed to `key`, its object removed
      * after the commit. NULL = none. */
     const char *replaces;

@@ -102,6 +102,20 @@ static enum ls_rc prepare_replaced(struct ls_run *run, struct ls_tx *tx, struct 
     return ls_run_item(run, &item) ? LS_OK : ls_err_nomem(err);
 }
 
+/* What the caller did not set stays as the row has it. */
+static void keep_attr(const struct ls_record *row, bool mode, bool owner, uint32_t *out_mode, uint32_t *out_uid,
+                      uint32_t *out_gid)
+{
+    if (!row->known)
+        return;
+    if (mode)
+        *out_mode = row->mode;
+    if (owner) {
+        *out_uid = row->uid;
+        *out_gid = row->gid;
+    }
+}
+
 static enum ls_rc prepare(struct ls_run *run, struct ls_tx *tx, struct ls_err *err)
 {
     struct put_op *op = run->op;
@@ -118,6 +132,8 @@ static enum ls_rc prepare(struct ls_run *run, struct ls_tx *tx, struct ls_err *e
         if (rc != LS_OK || run->n_wants > 0)
             return rc;
         op->orphan_found = false;
+        keep_attr(&page.items[0].record, !op->req->meta.has_mode, !op->req->meta.has_owner, &op->meta.mode,
+                  &op->meta.uid, &op->meta.gid);
     }
     rc = check_expectation(op, op->has_row ? &page.items[0] : NULL, old_etag, err);
     if (rc == LS_OK && !op->has_row && !op->req->make_parents) {
@@ -128,7 +144,9 @@ static enum ls_rc prepare(struct ls_run *run, struct ls_tx *tx, struct ls_err *e
         rc = add_put_item(run, op, old_etag, err);
     if (rc == LS_OK && op->req->replaces)
         rc = prepare_replaced(run, tx, err);
-    ls_run_args(run, json_pack("{s:b, s:b}", "row", (int)op->has_row, "parents", (int)op->req->make_parents));
+    const struct ls_object_meta *meta = &op->req->meta;
+    ls_run_args(run, json_pack("{s:b, s:b, s:b, s:b}", "row", (int)op->has_row, "parents", (int)op->req->make_parents,
+                               "keep_mode", (int)!meta->has_mode, "keep_owner", (int)!meta->has_owner));
     return rc;
 }
 
@@ -307,8 +325,13 @@ static enum ls_rc write_row(struct ls_run *run, struct ls_tx *tx, const struct l
                                had_row || ls_run_arg(run, "parents", NULL), &variant, err);
     if (rc != LS_OK)
         return rc;
-    if (row_there)
+    if (row_there) {
+        struct ls_record *record = &write.image.record;
         write.old_key = item->key;
+        /* Another host may have changed them since the intent was written. */
+        keep_attr(&page.items[0].record, ls_run_arg(run, "keep_mode", NULL), ls_run_arg(run, "keep_owner", NULL),
+                  &record->mode, &record->uid, &record->gid);
+    }
     memcpy(write.image.record.etag, info->etag, sizeof(info->etag));
     write.image.record.size_bytes = info->size_bytes;
     write.image.variant_id = variant.id;

@@ -115,6 +115,7 @@ enum ls_rc ls_attr_file(struct ls_mount *mount, struct ls_node *node, const stru
             return LS_NOT_FOUND;
         ls_attr_image(mount, row, out);
         out->st_ino = node->ino;
+        atomic_store(&node->shown_bytes, (uint64_t)out->st_size);
         return LS_OK;
     }
     LS_LOCK(&file->lock);
@@ -133,6 +134,7 @@ enum ls_rc ls_attr_file(struct ls_mount *mount, struct ls_node *node, const stru
             set_size(out, file->content_size_bytes);
     }
     out->st_ino = node->ino;
+    atomic_store(&node->shown_bytes, (uint64_t)out->st_size);
     file->last = *out;
     return LS_OK;
 }

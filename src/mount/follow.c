@@ -7,6 +7,7 @@
  *    for attributes before it does anything with a name, and is told that there is none. So no lock of the kernel's is
  *    needed, except where handles are open, whose version the name may not mean any more (entry).
  *  - its folder, and of an image the one above, which loses an empty type folder: listing and attributes.
+ * A folder that we have renamed ourselves is told as a whole, when others have changed something before.
  * Our own changes are told as well (an operation that failed for its caller may be finished or undone later), except
  * that they are no reason to drop names.
  *
@@ -41,6 +42,7 @@ struct ls_follow {
     bool failing;         /* the feed cannot be read */
     uint64_t told_folder; /* folders told last, in the page at hand: neighbours in the feed share theirs */
     uint64_t told_above;
+    bool foreign_here, foreign_before; /* others have changed something: in the page at hand, in the one before it */
 };
 
 /* ---- telling ---- */
@@ -99,6 +101,27 @@ static void tell_path(struct ls_follow *follow, const char *path, bool names, un
             tell_folder(follow, trail.steps[trail.wanted - 1 - i], told[i], foreign);
 }
 
+/* Everything that we know below a folder. */
+static void tell_below(struct ls_follow *follow, const char *folder)
+{
+    struct ls_nodes *nodes = follow->target.nodes;
+    size_t n, len = strlen(folder);
+    uint64_t *numbers;
+    if (ls_nodes_numbers(nodes, &numbers, &n)) {
+        LS_LOG_ERROR("mount", "forget", {"error", ls_v_str("out of memory: what the kernel has cached may be old")});
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        char path[LS_PATH_MAX];
+        struct ls_node *node = ls_nodes_get(nodes, numbers[i]);
+        bool below = node && ls_nodes_path(nodes, node, path) && strncmp(path, folder, len) == 0 && path[len] == '/';
+        ls_nodes_unref(nodes, node);
+        if (below)
+            tell_node(follow, numbers[i], true);
+    }
+    free(numbers);
+}
+
 /* The path of a changed row; false when it does not fit. */
 static bool path_of(const struct ls_follow *follow, const struct ls_change *change, const char *key,
                     char out[LS_PATH_MAX])
@@ -123,8 +146,14 @@ static void tell(struct ls_follow *follow, const struct ls_change *change)
     unsigned above = strcmp(change->kind, "image") == 0 ? 2 : 1;
     if (path_of(follow, change, change->key, path))
         tell_path(follow, path, names, above, foreign);
-    if (moved && change->new_key && path_of(follow, change, change->new_key, path))
+    bool renamed = moved && change->new_key && path_of(follow, change, change->new_key, path);
+    if (renamed)
         tell_path(follow, path, names, above, foreign);
+    /* Our nodes may have moved before the lines in front of this one were told, which call them as they were. */
+    bool behind = follow->foreign_here || follow->foreign_before;
+    if (renamed && !foreign && behind && strcmp(change->kind, "image") != 0)
+        tell_below(follow, path);
+    follow->foreign_here = follow->foreign_here || foreign;
 }
 
 static void forget_all(struct ls_follow *follow)
@@ -162,6 +191,7 @@ static enum ls_rc take_changes(struct ls_follow *follow, struct ls_err *err)
             break;
         n = page.n;
         follow->told_folder = follow->told_above = 0;
+        follow->foreign_here = false;
         if (n > 0)
             target->moved(target->ctx);
         bool others = false;
@@ -173,6 +203,7 @@ static enum ls_rc take_changes(struct ls_follow *follow, struct ls_err *err)
             follow->after = page.items[n - 1].seq;
         if (others && target->application)
             target->application(target->ctx);
+        follow->foreign_before = follow->foreign_here || (n == PAGE_CHANGES && follow->foreign_before);
         ls_change_page_dispose(&page);
     }
     return rc;

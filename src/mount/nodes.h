@@ -15,6 +15,7 @@
 #define HASH_NONFATAL_OOM 1
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <uthash.h>
 
@@ -53,6 +54,8 @@ struct ls_node {
     int64_t changed_ns;                      /* of a folder: it was renamed or its attributes set then; 0 = likewise */
     struct ls_file *file;                    /* made on first open, freed with the node */
     UT_hash_handle by_ino, by_name;
+
+    atomic_uint_least64_t shown_bytes; /* of a file: the size in the attributes that were last handed out */
 
     struct ls_gate gate; /* the gates' own lock */
 };

@@ -3,8 +3,10 @@
  * open, create, mknod.
  *
  * Each open reads the row again, so that what was committed elsewhere before is seen. It is answered at once when the
- * bytes are here. A name whose row is gone, or has another version than open handles of its node, gives ESTALE: the
- * kernel then looks the name up again by itself, and opens what that gives.
+ * bytes are here. A name whose row is gone, or has another version than its node has shown, gives ESTALE: the kernel
+ * then looks the name up again by itself, and opens the new node that this gives. To tell the kernel of the new size
+ * instead would not do: it drops an answer about attributes when a notice from the change feed comes in just then, and
+ * would read the new bytes up to the old size.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +25,7 @@
 
 #define TRIES 100
 
-enum attempt { OPENED, NEEDS_BYTES, NEEDS_GATE, AGAIN, FAILED };
+enum attempt { OPENED, NEEDS_BYTES, NEEDS_GATE, AGAIN, SUPERSEDED, FAILED };
 
 struct open_state {
     struct ls_mount *mount;
@@ -65,6 +67,7 @@ static int truncate_open(struct open_state *open, struct ls_file *file, const st
             stage->mode = row->record.known ? row->record.mode : 0644;
             stage->uid = row->record.known ? row->record.uid : open->mount->uid;
             stage->gid = row->record.known ? row->record.gid : open->mount->gid;
+            stage->row_mode = stage->row_owner = true;
             stage->has_row = true;
             snprintf(stage->base_etag, sizeof stage->base_etag, "%s", row->record.etag);
         }
@@ -96,6 +99,9 @@ static enum attempt first_handle(struct open_state *open, struct ls_file *file, 
 {
     const char *etag = row->record.known ? row->record.etag : open->etag;
     uint64_t size_bytes = row->record.known ? row->record.size_bytes : open->size_bytes;
+    bool same = file->etag_known && strcmp(file->etag, etag) == 0;
+    if (row->record.known && !same && (file->etag_known || atomic_load(&open->node->shown_bytes) != size_bytes))
+        return SUPERSEDED;
     if (!(open->flags & O_TRUNC)) {
         struct ls_content *content = NULL;
         if (open->content && strcmp(open->etag, etag) == 0)
@@ -114,9 +120,8 @@ static enum attempt first_handle(struct open_state *open, struct ls_file *file, 
         if (failed)
             return fail(open, failed);
     }
-    bool same = file->etag_known && strcmp(file->etag, etag) == 0;
     open->keep_cache = same && !(open->flags & O_TRUNC);
-    open->inval_attr = (file->etag_known && !same) || !row->record.known;
+    open->inval_attr = !row->record.known;
     snprintf(file->etag, sizeof file->etag, "%s", etag);
     file->etag_known = true;
     ls_attr_image(open->mount, row, &file->last);
@@ -191,6 +196,10 @@ static enum attempt attempt_once(struct open_state *open, struct ls_file *file)
     } else
         result = open_row(open, file, rc ? NULL : &page.items[0], changes);
     ls_image_page_dispose(&page);
+    if (result == SUPERSEDED) {
+        ls_file_orphan(mount, open->node);
+        result = fail(open, ESTALE);
+    }
     return result;
 }
 

@@ -20,6 +20,7 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
+#include "mount/etag.h"
 #include "mount/file.h"
 #include "mount/hold.h"
 #include "mount/lookup.h"
@@ -173,6 +174,25 @@ static enum ls_rc move_objects(struct rename_task *rename)
     return rc;
 }
 
+/* Are what a file had under its old name and what its row says now the same bytes? Another host may have written in
+ * between. An etag of parts changes with each copy and tells nothing. */
+static bool same_bytes(struct ls_mount *mount, const char *had, const char *has)
+{
+    return strcmp(had, has) == 0 || !ls_etag_is_md5(ls_engine_caps(mount->engine), has);
+}
+
+/* The row of a file that was renamed. file->lock is held. */
+static void take_etag(struct ls_mount *mount, struct ls_file *file, const struct ls_record *record)
+{
+    struct ls_stage *stage = file->stage;
+    if (!record->known)
+        return;
+    if (stage && stage->has_row && same_bytes(mount, stage->base_etag, record->etag))
+        snprintf(stage->base_etag, sizeof stage->base_etag, "%s", record->etag);
+    if (file->etag_known && same_bytes(mount, file->etag, record->etag))
+        snprintf(file->etag, sizeof file->etag, "%s", record->etag);
+}
+
 /* A row moves with its object. */
 static enum ls_rc move_row(struct rename_task *rename)
 {
@@ -188,10 +208,7 @@ static enum ls_rc move_row(struct rename_task *rename)
     struct ls_file *file = ls_file_peek(mount, rename->from);
     if (file) {
         LS_LOCK(&file->lock);
-        if (file->stage)
-            snprintf(file->stage->base_etag, sizeof file->stage->base_etag, "%s", etag);
-        if (file->etag_known && page.items[0].record.known)
-            snprintf(file->etag, sizeof file->etag, "%s", etag);
+        take_etag(mount, file, &page.items[0].record);
     }
     ls_image_page_dispose(&page);
     return LS_OK;
@@ -285,13 +302,9 @@ static void refresh_one(void *ctx, struct ls_node *node)
         ls_mount_row(mount, path, &page, NULL))
         return;
     struct ls_file *file = ls_file_peek(mount, node);
-    if (page.items[0].record.known) {
+    {
         LS_LOCK(&file->lock);
-        const char *etag = page.items[0].record.etag;
-        if (file->stage && file->stage->has_row)
-            snprintf(file->stage->base_etag, sizeof file->stage->base_etag, "%s", etag);
-        if (file->etag_known)
-            snprintf(file->etag, sizeof file->etag, "%s", etag);
+        take_etag(mount, file, &page.items[0].record);
     }
     ls_image_page_dispose(&page);
 }

@@ -42,6 +42,8 @@ static void set_on_stage(struct ls_stage *stage, const struct stat *attr, int to
         stage->uid = attr->st_uid;
     if (to_set & FUSE_SET_ATTR_GID)
         stage->gid = attr->st_gid;
+    stage->row_mode = stage->row_mode && !(to_set & FUSE_SET_ATTR_MODE);
+    stage->row_owner = stage->row_owner && !(to_set & OWNER_BITS);
     if (to_set & MTIME_BITS) {
         stage->mtime_ns = wanted_mtime_ns(attr, to_set);
         stage->mtime_set = true;
@@ -147,6 +149,7 @@ static enum ls_rc ensure_empty(struct ls_mount *mount, struct ls_node *node, str
         stage->mode = record->known ? record->mode : 0644;
         stage->uid = record->known ? record->uid : mount->uid;
         stage->gid = record->known ? record->gid : mount->gid;
+        stage->row_mode = stage->row_owner = true;
         ls_stage_install(mount, node, stage);
     }
     ls_image_page_dispose(&page);

@@ -126,6 +126,7 @@ enum ls_rc ls_stage_copy(struct ls_mount *mount, struct ls_content *from, const 
     stage->mode = row->record.known ? row->record.mode : 0644;
     stage->uid = row->record.known ? row->record.uid : mount->uid;
     stage->gid = row->record.known ? row->record.gid : mount->gid;
+    stage->row_mode = stage->row_owner = true;
     stage->mtime_set = true;
     stage->mtime_ns = row->record.known ? row->record.mtime_ns : row->updated_ns;
     *out_stage = stage;
@@ -172,11 +173,28 @@ static void fill_put(const struct ls_stage *stage, const struct ls_commit *commi
         memcpy(etag, stage->base_etag, LS_ETAG_MAX);
         put->expect_etag = etag;
     }
-    put->meta.has_mtime = put->meta.has_mode = put->meta.has_owner = true;
+    bool own_row = stage->has_row && !commit->any && !commit->replaces;
+    put->meta.has_mtime = true;
+    put->meta.has_mode = !own_row || !stage->row_mode;
+    put->meta.has_owner = !own_row || !stage->row_owner;
     put->meta.mtime_ns = ls_stage_mtime_ns(stage);
     put->meta.mode = stage->mode;
     put->meta.uid = stage->uid;
     put->meta.gid = stage->gid;
+}
+
+/* What was not set since is the row's now, which another host may have changed. */
+static void take_row_attr(struct ls_stage *stage, const struct ls_object_meta *put, const struct ls_record *record)
+{
+    if (stage->mode == put->mode) {
+        stage->mode = record->mode;
+        stage->row_mode = true;
+    }
+    if (stage->uid == put->uid && stage->gid == put->gid) {
+        stage->uid = record->uid;
+        stage->gid = record->gid;
+        stage->row_owner = true;
+    }
 }
 
 enum ls_rc ls_stage_commit(struct ls_mount *mount, struct ls_node *node, const struct ls_commit *commit,
@@ -207,6 +225,7 @@ enum ls_rc ls_stage_commit(struct ls_mount *mount, struct ls_node *node, const s
         /* What was set meanwhile (chmod takes no gate on a dirty file) is written by who set it. */
         if (!stage->mtime_set)
             stage->mtime_ns = put.meta.mtime_ns;
+        take_row_attr(stage, &put.meta, &page.items[0].record);
         ls_nodes_set_local(&mount->nodes, node, LS_LOCAL_NONE);
     }
     atomic_fetch_add(&mount->changes, 1);

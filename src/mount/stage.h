@@ -24,7 +24,8 @@ struct ls_stage { /* all under ls_file.lock; the bytes of content under the node
     bool has_row; /* a row with base_etag is what a commit replaces */
     char base_etag[LS_ETAG_MAX];
     uint32_t mode, uid, gid;
-    bool mtime_set; /* mtime_ns was set since the last write; otherwise it is the local file's */
+    bool row_mode, row_owner; /* the row's, not set here: a commit keeps what the row has then */
+    bool mtime_set;           /* mtime_ns was set since the last write; otherwise it is the local file's */
     int64_t mtime_ns;
     struct ls_node *whiteout; /* of a scratch file that was a committed one: the name it had; with a reference */
 };
