@@ -188,9 +188,7 @@ enum ls_rc ls_engine_mkdir(struct ls_engine *engine, const char *path, const str
     if (rc == LS_OK)
         rc = mkdir_in(engine, tx, &folder, attr, err);
     if (rc == LS_OK)
-        rc = ls_audit_line(engine, tx, "mkdir", path, NULL, NULL, err);
-    if (rc == LS_OK)
-        rc = engine->catalog->ops->commit(LS_STEAL(tx), err);
+        rc = ls_audit_commit(engine, LS_STEAL(tx), "mkdir", path, err);
     ls_engine_leave(engine);
     return rc;
 }
@@ -221,9 +219,7 @@ enum ls_rc ls_engine_rmdir(struct ls_engine *engine, const char *path, struct ls
     if (rc == LS_OK)
         rc = rmdir_in(engine, tx, &folder, err);
     if (rc == LS_OK)
-        rc = ls_audit_line(engine, tx, "rmdir", path, NULL, NULL, err);
-    if (rc == LS_OK)
-        rc = engine->catalog->ops->commit(LS_STEAL(tx), err);
+        rc = ls_audit_commit(engine, LS_STEAL(tx), "rmdir", path, err);
     ls_engine_leave(engine);
     return rc;
 }
@@ -303,9 +299,7 @@ static enum ls_rc set_attr(struct ls_engine *engine, struct ls_pool *pool, const
     if (rc == LS_OK)
         rc = file ? file_attr(engine, tx, path, attr, unknown ? &info : NULL, err)
                   : folder_attr(engine, tx, pool, path, attr, err);
-    if (rc == LS_OK)
-        rc = ls_audit_line(engine, tx, "attr", path, NULL, NULL, err);
-    return rc == LS_OK ? engine->catalog->ops->commit(LS_STEAL(tx), err) : rc;
+    return rc == LS_OK ? ls_audit_commit(engine, LS_STEAL(tx), "attr", path, err) : rc;
 }
 
 enum ls_rc ls_engine_set_attr(struct ls_engine *engine, const char *path, const struct ls_attr *attr,

@@ -18,7 +18,6 @@
 
 #define POLL_FIRST_MS 5
 #define POLL_MOST_MS 200
-#define AUDIT_LINES 100 /* an operation's own is among the newest of its key */
 
 void ls_run_init(struct ls_run *run, struct ls_engine *engine, enum ls_op op, void *op_state)
 {
@@ -269,33 +268,19 @@ enum ls_rc ls_run_own(struct ls_run *run, struct ls_err *err)
 
 enum fate { FATE_UNKNOWN, FATE_FORWARD, FATE_BACK };
 
-/* What became of an intent that is not in the journal any more: the newest lines of the audit trail say it. */
+/* What became of an intent that is not in the journal any more. */
 static enum fate look_up_fate(struct ls_run *run)
 {
-    struct ls_catalog *cat = run->engine->catalog;
     json_t *args = run->intent.args[0] ? json_loads(run->intent.args, 0, NULL) : NULL;
     const char *from = json_string_value(json_object_get(args, "from"));
     const char *key = from ? from : run->n_items ? run->items[0].key : NULL;
-    LS_AUTO(ls_audit_page) struct ls_audit_page page = {0};
-    enum fate fate = FATE_UNKNOWN;
-    if (key && cat->ops->audit_page(cat, 0, key, AUDIT_LINES, &page, NULL) == LS_OK)
-        for (size_t i = 0; i < page.n && fate == FATE_UNKNOWN; i++) {
-            const char *outcome = page.items[i].outcome;
-            if (!ls_same(page.items[i].intent, run->intent.id))
-                continue;
-            bool forward = strcmp(outcome, "done") == 0 || strcmp(outcome, "recovered forward") == 0;
-            fate = forward ? FATE_FORWARD : FATE_BACK;
-        }
+    bool forward;
+    enum ls_rc rc = key ? ls_audit_find(run->engine, run->intent.id, key, &forward) : LS_NOT_FOUND;
     json_decref(args);
-    return fate;
+    return rc != LS_OK ? FATE_UNKNOWN : forward ? FATE_FORWARD : FATE_BACK;
 }
 
 /* ---- the end of a transaction ---- */
-
-static enum ls_rc not_made(struct ls_err *err)
-{
-    return ls_err_set(err, LS_IO, "engine: the catalog lost the connection during COMMIT and did not make the change");
-}
 
 /* The intent is gone. That is how it looks when the transaction closed it; but in another term somebody else may have
  * settled it. */
@@ -303,16 +288,16 @@ static enum ls_rc resolve_gone(struct ls_run *run, enum ls_after after, struct l
 {
     uint64_t term;
     if (after == LS_AFTER_OPEN)
-        return not_made(err);
+        return ls_not_committed(err);
     if (run->engine->catalog->ops->instance_term(run->engine->catalog, &term, NULL) != LS_OK)
         return LS_OUTCOME_UNKNOWN;
     if (term == run->term)
-        return after == LS_AFTER_CLOSED ? LS_OK : not_made(err);
+        return after == LS_AFTER_CLOSED ? LS_OK : ls_not_committed(err);
     switch (look_up_fate(run)) {
     case FATE_FORWARD:
         return LS_OK;
     case FATE_BACK:
-        return not_made(err);
+        return ls_not_committed(err);
     case FATE_UNKNOWN:
         break;
     }
@@ -332,7 +317,8 @@ enum ls_rc ls_run_commit(struct ls_run *run, struct ls_tx *tx, enum ls_after aft
     if (asked == LS_NOT_FOUND)
         rc = resolve_gone(run, after, err);
     else
-        rc = after == (now.state == LS_INTENT_COMMITTED ? LS_AFTER_COMMITTED : LS_AFTER_OPEN) ? LS_OK : not_made(err);
+        rc = after == (now.state == LS_INTENT_COMMITTED ? LS_AFTER_COMMITTED : LS_AFTER_OPEN) ? LS_OK
+                                                                                              : ls_not_committed(err);
     LS_LOG_WARN("engine", "commit-resolved", {"intent", ls_v_str(run->intent.id)},
                 {"happened", ls_v_str(rc == LS_OK   ? "yes"
                                       : rc == LS_IO ? "no"

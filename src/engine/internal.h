@@ -189,6 +189,15 @@ void ls_run_dispose(struct ls_run *run);
 /* The audit lines of a run: one an object, or one for a whole folder operation. */
 enum ls_rc ls_run_audit(struct ls_run *run, struct ls_tx *tx, const char *outcome, const char *detail,
                         struct ls_err *err) LS_MUST_CHECK;
+/* How an intent ended, which is not in the journal any more; or whether a line of this id is there: LS_NOT_FOUND. `key`
+ * is the first that it is about. */
+enum ls_rc ls_audit_find(struct ls_engine *engine, const char *id, const char *key, bool *out_forward) LS_MUST_CHECK;
+/* Add the line of a change of rows alone and commit; takes tx over. An answer that was lost is resolved by that line.
+ */
+enum ls_rc ls_audit_commit(struct ls_engine *engine, struct ls_tx *tx, const char *op, const char *key,
+                           struct ls_err *err) LS_MUST_CHECK;
+/* LS_IO: the COMMIT whose answer was lost did not happen. */
+enum ls_rc ls_not_committed(struct ls_err *err);
 /* One line that belongs to no run. */
 enum ls_rc ls_audit_line(struct ls_engine *engine, struct ls_tx *tx, const char *op, const char *key, const char *dest,
                          const char *detail, struct ls_err *err) LS_MUST_CHECK;

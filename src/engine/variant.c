@@ -32,10 +32,8 @@ static enum ls_rc create(struct ls_engine *engine, const char *path, const char 
         return ls_err_set(err, LS_EXISTS, "engine: product %s has a variant %s already", product, weight);
     rc = ls_variant_ensure(engine, tx, product, weight, true, &variant, err);
     if (rc == LS_OK)
-        rc = ls_audit_line(engine, tx, "variant create", path, NULL, NULL, err);
-    if (rc == LS_OK)
         rc = OP_STEP("variant_create.changed", err);
-    return rc == LS_OK ? ops->commit(LS_STEAL(tx), err) : rc;
+    return rc == LS_OK ? ls_audit_commit(engine, LS_STEAL(tx), "variant create", path, err) : rc;
 }
 
 enum ls_rc ls_engine_variant_create(struct ls_engine *engine, const char *product, const char *weight,
@@ -80,10 +78,9 @@ static enum ls_rc set_active(struct ls_engine *engine, const char *path, const c
     variant.is_active = active;
     rc = ops->variant_set(tx, &variant, err);
     if (rc == LS_OK)
-        rc = ls_audit_line(engine, tx, active ? "variant enable" : "variant disable", path, NULL, NULL, err);
-    if (rc == LS_OK)
         rc = OP_STEP("variant_active.changed", err);
-    return rc == LS_OK ? ops->commit(LS_STEAL(tx), err) : rc;
+    const char *op = active ? "variant enable" : "variant disable";
+    return rc == LS_OK ? ls_audit_commit(engine, LS_STEAL(tx), op, path, err) : rc;
 }
 
 enum ls_rc ls_engine_variant_set_active(struct ls_engine *engine, const char *product, const char *weight, bool active,

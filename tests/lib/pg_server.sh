@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# A PostgreSQL server for tests: pg_server.sh start|stop|crash DIR
+# A PostgreSQL server for tests: pg_server.sh start|stop|end|crash DIR
 #
-# start makes a cluster in DIR (unless it is there), starts it and prints its url; stop ends it and removes DIR; crash
-# ends it without a checkpoint, so that the next start recovers. It listens on a unix socket in DIR only. Its databases
-# sort by ICU's en-US, not by bytes: whatever relies on the database's collation shows. PostgreSQL refuses to run as
-# root: it runs as postgres or nobody then. LOCKSTEP_TEST_PG is the folder of the server's programs.
+# start makes a cluster in DIR (unless it is there), starts it and prints its url; stop ends it and removes DIR; end ends
+# it in good order, crash without a checkpoint, so that the next start recovers. It listens on a unix socket in DIR only.
+# Its databases sort by ICU's en-US, not by bytes: whatever relies on the database's collation shows. PostgreSQL refuses
+# to run as root: it runs as postgres or nobody then. LOCKSTEP_TEST_PG is the folder of the server's programs.
 set -euo pipefail
 
 verb=$1 dir=$2
@@ -48,6 +48,9 @@ CONF
     tail -n 20 "$dir/log" >&2
     exit 1
     ;;
+end)
+    run pg_ctl -D "$dir/data" -m fast -w -t 60 stop >/dev/null
+    ;;
 crash)
     run pg_ctl -D "$dir/data" -m immediate -w -t 60 stop >/dev/null
     ;;
@@ -56,7 +59,7 @@ stop)
     rm -rf "$dir"
     ;;
 *)
-    echo "usage: pg_server.sh start|stop|crash DIR" >&2
+    echo "usage: pg_server.sh start|stop|end|crash DIR" >&2
     exit 64
     ;;
 esac

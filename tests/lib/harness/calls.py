@@ -62,7 +62,11 @@ def prepare(lockstep) -> dict[str, bytes]:
 
 
 def start(path, name: str) -> subprocess.Popen:
-    argv = [sys.executable, "-S", "-c", SCRIPT, str(path), CALLS[name]]
+    return run(path, CALLS[name])
+
+
+def run(path, code: str) -> subprocess.Popen:
+    argv = [sys.executable, "-S", "-c", SCRIPT, str(path), code]
     return subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 

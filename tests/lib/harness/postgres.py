@@ -18,9 +18,9 @@ SERVER_SH = Path(__file__).resolve().parents[1] / "pg_server.sh"
 
 
 @contextmanager
-def running_postgres():
-    """The url of the server that tests/run.sh started, else of one of our own."""
-    if os.environ.get("LOCKSTEP_TEST_PG_URL"):
+def running_postgres(own: bool = False):
+    """The url of the server that tests/run.sh started, else (or when it must be) of one of our own."""
+    if not own and os.environ.get("LOCKSTEP_TEST_PG_URL"):
         yield os.environ["LOCKSTEP_TEST_PG_URL"]
         return
     folder = tempfile.mkdtemp(prefix="ls-pg.")
