@@ -18,14 +18,16 @@
 LS_AUTO_DEFINE(ls_store, struct ls_store *, ls_store_close)
 LS_AUTO_DEFINE(ls_catalog, struct ls_catalog *, ls_catalog_close)
 
+/* From here on the process holds a secret: no core files, no ptrace by others of our uid. */
+static void hold_secret(void) { prctl(PR_SET_DUMPABLE, 0); }
+
 static enum ls_rc open_s3(const struct ls_config *config, struct ls_store **out_store, struct ls_err *err)
 {
     LS_AUTO(ls_credentials) struct ls_credentials credentials = {0};
     enum ls_rc rc = ls_credentials_find(config->store_credentials, config->store_profile, &credentials, err);
     if (rc)
         return rc;
-    /* From here on the process holds a secret: no core files, no ptrace by others of our uid. */
-    prctl(PR_SET_DUMPABLE, 0);
+    hold_secret();
     LS_LOG_DEBUG("cli", "credentials", {"source", ls_v_str(credentials.source)});
     const struct ls_s3_opts opts = {
         .endpoint = config->store_endpoint,
@@ -111,6 +113,7 @@ static enum ls_rc open_store(const struct ls_config *config, struct ls_store_sta
 
 static struct ls_pg_opts pg_opts(const struct ls_config *config, bool create)
 {
+    hold_secret(); /* a password that libpq finds */
     return (struct ls_pg_opts){
         .url = config->catalog_url,
         .create = create,
