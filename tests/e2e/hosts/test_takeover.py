@@ -8,6 +8,7 @@ has a mount, which is never restarted: it must find out by itself and settle wha
 import os
 import signal
 import subprocess
+from dataclasses import dataclass
 
 import pytest
 from harness.crash import NEW_BYTES, OPERATIONS, contents, judge, prepare
@@ -61,17 +62,20 @@ def stop_at_each_point(a, group) -> list[Victim]:
                 before = before | {key: png("orphan")}
             wanted.append((operation, point, product, before))
     victims = [Victim(a, *words) for words in wanted]
-    stopped = stopped_at_their_points([victim.process for victim in victims], 100)
-    fired = [victim for victim in victims if victim.process in stopped]
+    fired = those_that_stopped(victims)
     names = {victim.operation.name for victim in fired}
     assert names == set(GROUPS[group]) and len(fired) >= 2 * len(names), [victim.said for victim in victims]
     return fired
 
 
-def settled_by(b, mount, lockstep, fired) -> None:
+def those_that_stopped(victims) -> list[Victim]:
+    stopped = stopped_at_their_points([victim.process for victim in victims], 100)
+    return [victim for victim in victims if victim.process in stopped]
+
+
+def settled_by(mount, lockstep, left: int) -> None:
     """The journal drains, and it was b's mount that did it."""
-    left = len(lockstep.oracle.open_intents())
-    assert left >= len(fired) / 2
+    assert left > 0
     wait_until(lambda: not lockstep.oracle.open_intents(), f"the mount of b settles {left} intents", LOOK_S + 20)
     assert mount.text().count("event=recovered ") == left
 
@@ -96,11 +100,12 @@ def test_a_host_that_dies_is_recovered_by_the_other_once(lockstep, a_and_b, grou
     a, b = a_and_b
     mount = b.mount()
     fired = stop_at_each_point(a, group)
+    left = len(lockstep.oracle.open_intents())
     for victim in fired:
         victim.process.kill()
     for victim in fired:
         assert victim.process.wait(20) == -signal.SIGKILL
-    settled_by(b, mount, lockstep, fired)
+    settled_by(mount, lockstep, left)
     settled_once(lockstep)
     adopt_orphans(lockstep, fired)
     for victim in fired:
@@ -133,8 +138,9 @@ def test_a_host_that_was_cut_off_and_comes_back_changes_nothing(lockstep, a_and_
     a, b = a_and_b
     mount = b.mount()
     fired = stop_at_each_point(a, group)
+    left = len(lockstep.oracle.open_intents())
     assert (a.end_liveness() if cut == "liveness" else a.end_sessions()) >= len(fired)
-    settled_by(b, mount, lockstep, fired)
+    settled_by(mount, lockstep, left)
     before = both_sides(lockstep)
     for victim in fired:
         victim.process.send_signal(signal.SIGCONT)
@@ -152,6 +158,79 @@ def test_a_host_that_was_cut_off_and_comes_back_changes_nothing(lockstep, a_and_
     assert mount.unmount() == 0
     lockstep.assert_in_step()
 
+
+# ---- what nobody waits for: objects that go to trash, come back from there, or are purged
+
+ORPHAN = "products/{}/500ml/hero-card/orphan.png"
+SYNC = ("--yes", "--grace=0s", "--max-change=100%")
+
+
+def orphan(lockstep, product) -> None:
+    lockstep.backend.put(ORPHAN.format(product), png(product))
+
+
+def trashed(lockstep, product) -> None:
+    orphan(lockstep, product)
+    lockstep.run("sync", product, "--orphans=remove", *SYNC)
+
+
+def trash_id(lockstep, product) -> str:
+    return lockstep.oracle.query("select id from lockstep_trash where key = ?", ORPHAN.format(product))[0][0]
+
+
+# prefix of the fail points -> (set-up, command)
+UPKEEP = {
+    "engine.discard.": (orphan, lambda lockstep, product: ("sync", product, "--orphans=remove", *SYNC)),
+    "engine.restore.": (trashed, lambda lockstep, product: ("trash", "restore", trash_id(lockstep, product))),
+}
+
+
+@dataclass
+class Command:
+    """As crash.Operation, for Victim."""
+
+    name: str
+    said: tuple
+
+    def words(self, product, file):
+        return self.said
+
+    def effect(self, product, before):
+        return before
+
+
+@pytest.mark.parametrize("end", ["dies", "comes back"])
+def test_what_a_sync_or_a_restore_leaves_is_settled_by_the_other_once(lockstep, a_and_b, end):
+    a, b = a_and_b
+    mount, wanted = b.mount(), []
+    for prefix, (setup, words) in UPKEEP.items():
+        for point in a.failpoints(prefix):
+            product = f"p{len(wanted):02d}"
+            setup(a, product)
+            wanted.append((Command(prefix, words(a, product)), point, product, {}))
+    fired = those_that_stopped([Victim(a, *words) for words in wanted])
+    assert {victim.operation.name for victim in fired} == set(UPKEEP) and len(fired) >= 6
+    left = len(lockstep.oracle.open_intents())
+    assert a.end_liveness() >= len(fired)
+    settled_by(mount, lockstep, left)
+    before = both_sides(lockstep)
+    for victim in fired:
+        victim.process.send_signal(signal.SIGKILL if end == "dies" else signal.SIGCONT)
+    for victim in fired:
+        victim.process.wait(60 * SLOW)
+    assert difference(before, both_sides(lockstep)) == {}
+    settled_once(lockstep)
+    # Each object is where it was, or where it was to go, and nowhere else.
+    keys, rows = lockstep.backend.all_keys(), lockstep.oracle.query("select trash_key from lockstep_trash")
+    in_trash = sorted(key for key in keys if key.startswith(".lockstep/trash/"))
+    assert in_trash == sorted(key for (key,) in rows)
+    for victim in fired:
+        name = ORPHAN.format(victim.product)
+        assert (name in keys) + len([key for key in in_trash if key.endswith(name)]) == 1, victim.said
+    assert mount.unmount() == 0
+
+
+# ---- mounts
 
 # fail point -> what a shell does below the product's folder
 MOUNTED = {
