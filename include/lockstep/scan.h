@@ -101,6 +101,18 @@ bool ls_finding_kind_parse(const char *name, enum ls_finding_kind *out);
  * with a twin. */
 const char *ls_finding_name(const struct ls_finding *finding);
 
+/* ---- history ---- */
+
+/* The totals that a recorded scan tells. */
+void ls_scan_row_totals(const struct ls_scan_row *row, struct ls_scan_totals *out);
+/* Walk the findings that are kept of a recorded scan, in key order after a key ("" = from the first). LS_NOT_FOUND:
+ * they are not kept, or not any more. Strings live until each returns; its result other than LS_OK stops the walk. */
+enum ls_rc ls_history_each(struct ls_catalog *cat, const struct ls_layout *layout, int64_t scan, const char *after,
+                           enum ls_rc (*each)(void *ctx, const struct ls_finding *finding), void *ctx,
+                           struct ls_err *err) LS_MUST_CHECK;
+
+/* ---- the bucket's mark ---- */
+
 /* Tie bucket and catalog together: an id that both keep (the object .lockstep/bucket-id, the setting bucket_id), made
  * if neither has one, so that a sync can tell its bucket from an emptied or a foreign one. For init; repeatable.
  * LS_GUARD when the catalog has images and belongs to another bucket. */

@@ -9,12 +9,14 @@
 #include "base/json.h"
 #include "cli/cli.h"
 #include "lockstep/settle.h"
+#include "scan/answer.h"
 
 struct state {
     struct ls_instance_page instances;
     struct ls_intent_page intents;
     struct ls_settle_state settle;
     struct ls_scan_row scan, shared;
+    const char *scan_state;
     bool has_scan, has_shared;
     struct { /* of the shared scan that runs */
         uint64_t ranges, done, processes, objects;
@@ -65,6 +67,8 @@ static enum ls_rc read_state(struct ls_catalog *catalog, struct state *state, st
     if (!rc)
         rc = ops->scan_get(catalog, 0, &state->scan, err);
     state->has_scan = rc == LS_OK;
+    if (!rc)
+        rc = ls_answer_state(catalog, &state->scan, &state->scan_state, err);
     return rc == LS_NOT_FOUND ? LS_OK : rc;
 }
 
@@ -73,18 +77,14 @@ static const char *intent_state(const struct ls_intent *intent)
     return intent->state == LS_INTENT_COMMITTED ? "committed" : "open";
 }
 
-static void print_scan(const struct ls_scan_row *scan)
+static void print_scan(const struct ls_scan_row *scan, const char *scan_state)
 {
     char time[LS_TIME_LEN];
     ls_time_iso(scan->started_ns, time);
     printf("last scan: %s, %s%s%s: %" PRIu64 " images, %" PRIu64 " synced, %" PRIu64 " orphaned, %" PRIu64
            " missing, %" PRIu64 " stale, %" PRIu64 " misfiled, %" PRIu64 " pending, %" PRIu64 " errors\n",
-           time,
-           scan->ended_ns == 0 ? "not ended"
-           : scan->complete    ? "complete"
-                               : "incomplete",
-           *scan->scope ? ", of " : "", scan->scope, scan->images, scan->synced, scan->orphaned, scan->missing,
-           scan->stale, scan->misfiled, scan->pending, scan->errors);
+           time, scan_state, *scan->scope ? ", of " : "", scan->scope, scan->images, scan->synced, scan->orphaned,
+           scan->missing, scan->stale, scan->misfiled, scan->pending, scan->errors);
 }
 
 static void print_settle(const struct ls_settle_state *settle)
@@ -131,7 +131,7 @@ static void print_state(const struct ls_config *config, const struct state *stat
                state->shared.id, state->progress.done, state->progress.ranges, state->progress.processes,
                state->progress.objects);
     if (state->has_scan)
-        print_scan(&state->scan);
+        print_scan(&state->scan, state->scan_state);
     else
         puts("last scan: none");
 }
@@ -150,24 +150,10 @@ static void json_settle(struct ls_json *json, const struct ls_settle_state *sett
     ls_json_end_object(json);
 }
 
-static void json_scan(struct ls_json *json, const struct ls_scan_row *scan)
+static void json_scan(struct ls_json *json, const struct state *state)
 {
     ls_json_object(json, "lastScan");
-    ls_json_int(json, "id", scan->id);
-    ls_json_time(json, "startedAt", scan->started_ns);
-    ls_json_time(json, "endedAt", scan->ended_ns);
-    ls_json_bool(json, "complete", scan->complete);
-    ls_json_str(json, "scope", scan->scope);
-    const struct {
-        const char *name;
-        uint64_t n;
-    } counts[] = {{"totalImages", scan->images},     {"syncedFiles", scan->synced},
-                  {"orphanedFiles", scan->orphaned}, {"missingFiles", scan->missing},
-                  {"staleFiles", scan->stale},       {"movedFiles", scan->moved},
-                  {"misfiledFiles", scan->misfiled}, {"misplacedFiles", scan->misplaced},
-                  {"pendingFiles", scan->pending},   {"errors", scan->errors}};
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-        ls_json_uint(json, counts[i].name, counts[i].n);
+    ls_answer_row(json, &state->scan, state->scan_state);
     ls_json_end_object(json);
 }
 
@@ -226,7 +212,7 @@ static void json_state(const struct ls_config *config, const struct state *state
     json_settle(&json, &state->settle);
     json_progress(&json, state);
     if (state->has_scan)
-        json_scan(&json, &state->scan);
+        json_scan(&json, state);
     else
         ls_json_str(&json, "lastScan", NULL);
     ls_json_end_object(&json);

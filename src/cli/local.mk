@@ -8,6 +8,7 @@ libls_cli_la_SOURCES = \
 	src/cli/cmd_detach.c \
 	src/cli/cmd_get.c \
 	src/cli/cmd_help.c \
+	src/cli/cmd_history.c \
 	src/cli/cmd_import.c \
 	src/cli/cmd_init.c \
 	src/cli/cmd_log.c \
@@ -44,6 +45,7 @@ dist_man_MANS += \
 	doc/man/lockstep-failpoints.1 \
 	doc/man/lockstep-get.1 \
 	doc/man/lockstep-help.1 \
+	doc/man/lockstep-history.1 \
 	doc/man/lockstep-import.1 \
 	doc/man/lockstep-init.1 \
 	doc/man/lockstep-log.1 \

@@ -75,7 +75,7 @@ static enum ls_rc output_rc(void) { return ferror(stdout) ? LS_CANCELLED : LS_OK
 
 /* ---- for people ---- */
 
-static enum ls_rc print_finding(void *ctx, const struct ls_finding *finding)
+enum ls_rc ls_report_finding(void *ctx, const struct ls_finding *finding)
 {
     (void)ctx;
     if (finding->kind == LS_FINDING_SYNCED && !finding->twin)
@@ -102,7 +102,7 @@ static enum ls_rc print_error(void *ctx, const char *text)
     return LS_OK;
 }
 
-static void print_summary(const struct ls_scan_totals *t, const struct ls_sync_totals *mended, bool dry_run)
+void ls_report_summary(const struct ls_scan_totals *t, const struct ls_sync_totals *mended, bool dry_run)
 {
     printf("%" PRIu64 " products, %" PRIu64 " images:", t->products, t->images);
     for (int kind = 0; kind < LS_FINDING_KINDS; kind++)
@@ -135,9 +135,9 @@ static enum ls_rc report_people(struct ls_scan *scan, const struct ls_scan_args 
     if (rc || (args->quiet && ls_report_status(totals) == LS_EXIT_OK))
         return rc;
     if (!mended) /* a sync has told of each item already */
-        rc = ls_scan_each(scan, NULL, print_finding, NULL, err);
+        rc = ls_scan_each(scan, NULL, ls_report_finding, NULL, err);
     if (!rc)
-        print_summary(totals, mended, args->dry_run);
+        ls_report_summary(totals, mended, args->dry_run);
     return rc;
 }
 
@@ -160,29 +160,7 @@ static enum ls_rc ndjson_finding(void *ctx, const struct ls_finding *f)
     struct ls_json *json = ctx;
     if (f->kind == LS_FINDING_SYNCED && !f->twin)
         return LS_OK;
-    ls_json_object(json, NULL);
-    ls_json_str(json, "kind", ls_finding_kind_name(f->kind));
-    ls_json_str(json, "key", f->key);
-    ls_json_str(json, "productId", *f->product ? f->product : NULL);
-    if (f->moved)
-        ls_json_bool(json, "moved", true);
-    if (f->partner)
-        ls_json_str(json, "partner", f->partner);
-    if (f->misplaced)
-        ls_json_bool(json, "misplaced", true);
-    if (f->twin)
-        ls_json_bool(json, "twin", true);
-    if (f->row_etag) {
-        ls_json_str(json, "rowEtag", f->row_etag);
-        ls_json_uint(json, "rowSize", f->row_size);
-    }
-    if (f->object_etag) {
-        ls_json_str(json, "objectEtag", f->object_etag);
-        ls_json_uint(json, "objectSize", f->object_size);
-    }
-    if (f->detail)
-        ls_json_str(json, "detail", f->detail);
-    ls_json_end_object(json);
+    ls_answer_finding(json, NULL, f);
     ls_json_newline(json);
     return output_rc();
 }

@@ -48,6 +48,10 @@ LS_AUTO_DEFINE(ls_scan, struct ls_scan *, ls_scan_free)
 enum ls_rc ls_report(struct ls_scan *scan, const struct ls_scan_args *args, const struct ls_sync_totals *mended,
                      struct ls_err *err) LS_MUST_CHECK;
 
+/* Parts of it for people: a line for a finding (ctx unused; LS_CANCELLED when nobody reads on), the summary. */
+enum ls_rc ls_report_finding(void *ctx, const struct ls_finding *finding);
+void ls_report_summary(const struct ls_scan_totals *totals, const struct ls_sync_totals *mended, bool dry_run);
+
 /* The exit status that a scan's totals mean. */
 int ls_report_status(const struct ls_scan_totals *totals);
 

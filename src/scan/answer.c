@@ -247,3 +247,72 @@ enum ls_rc ls_answer_all(struct ls_json *json, const struct ls_answer *answer, s
     ls_json_end_object(json);
     return rc;
 }
+
+/* ---- findings and scans as they are recorded ---- */
+
+void ls_answer_finding(struct ls_json *json, const char *name, const struct ls_finding *f)
+{
+    ls_json_object(json, name);
+    ls_json_str(json, "kind", ls_finding_kind_name(f->kind));
+    ls_json_str(json, "key", f->key);
+    ls_json_str(json, "productId", *f->product ? f->product : NULL);
+    if (f->moved)
+        ls_json_bool(json, "moved", true);
+    if (f->partner)
+        ls_json_str(json, "partner", f->partner);
+    if (f->misplaced)
+        ls_json_bool(json, "misplaced", true);
+    if (f->twin)
+        ls_json_bool(json, "twin", true);
+    if (f->row_etag) {
+        ls_json_str(json, "rowEtag", f->row_etag);
+        ls_json_uint(json, "rowSize", f->row_size);
+    }
+    if (f->object_etag) {
+        ls_json_str(json, "objectEtag", f->object_etag);
+        ls_json_uint(json, "objectSize", f->object_size);
+    }
+    if (f->detail)
+        ls_json_str(json, "detail", f->detail);
+    ls_json_end_object(json);
+}
+
+void ls_answer_row(struct ls_json *json, const struct ls_scan_row *row, const char *state)
+{
+    ls_json_int(json, "id", row->id);
+    ls_json_time(json, "startedAt", row->started_ns);
+    ls_json_time(json, "endedAt", row->ended_ns);
+    ls_json_str(json, "state", state);
+    ls_json_bool(json, "complete", row->complete);
+    ls_json_bool(json, "shared", row->shared);
+    ls_json_bool(json, "findingsKept", row->findings == LS_SCAN_FINDINGS_KEPT);
+    ls_json_str(json, "scope", row->scope);
+    const struct {
+        const char *name;
+        uint64_t n;
+    } counts[] = {{"totalProducts", row->products},
+                  {"totalImages", row->images},
+                  {"syncedFiles", row->synced},
+                  {"orphanedFiles", row->orphaned},
+                  {"missingFiles", row->missing},
+                  {"staleFiles", row->stale},
+                  {"movedFiles", row->moved},
+                  {"misfiledFiles", row->misfiled},
+                  {"misplacedFiles", row->misplaced},
+                  {"pendingFiles", row->pending},
+                  {"twins", row->twins},
+                  {"errors", row->errors}};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        ls_json_uint(json, counts[i].name, counts[i].n);
+}
+
+enum ls_rc ls_answer_state(struct ls_catalog *cat, const struct ls_scan_row *row, const char **out_state,
+                           struct ls_err *err)
+{
+    bool alive = row->shared; /* a shared one goes on with whoever comes next */
+    enum ls_rc rc = LS_OK;
+    if (!row->ended_ns && !row->shared)
+        rc = cat->ops->instance_alive(cat, row->instance, &alive, err);
+    *out_state = row->ended_ns ? (row->complete ? "complete" : "incomplete") : alive ? "running" : "died";
+    return rc;
+}

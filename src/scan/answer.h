@@ -28,4 +28,12 @@ enum ls_rc ls_answer_product(struct ls_json *json, const struct ls_answer *answe
 /* The object of a scan of several or all: totals, and the object of each product. */
 enum ls_rc ls_answer_all(struct ls_json *json, const struct ls_answer *answer, struct ls_err *err) LS_MUST_CHECK;
 
+/* One finding as an object of its own, as --ndjson shows it. name as in json.h. */
+void ls_answer_finding(struct ls_json *json, const char *name, const struct ls_finding *finding);
+/* Members of the object that is open: a recorded scan. `state` is one of the words of ls_answer_state. */
+void ls_answer_row(struct ls_json *json, const struct ls_scan_row *row, const char *state);
+/* "complete", "incomplete", "running" or "died". */
+enum ls_rc ls_answer_state(struct ls_catalog *cat, const struct ls_scan_row *row, const char **out_state,
+                           struct ls_err *err) LS_MUST_CHECK;
+
 #endif

@@ -6,6 +6,7 @@ libls_scan_la_SOURCES = \
 	src/scan/classify.c src/scan/classify.h \
 	src/scan/conclude.c src/scan/conclude.h \
 	src/scan/guard.c \
+	src/scan/history.c \
 	src/scan/keep.c src/scan/keep.h \
 	src/scan/kind.c \
 	src/scan/lister.c src/scan/lister.h \

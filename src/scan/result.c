@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
-void ls_finding_from(const struct ls_scan *scan, const struct ls_spool_finding *stored, struct ls_finding_text *text,
-                     struct ls_finding *out)
+void ls_finding_from(const struct ls_layout *layout, const struct ls_spool_finding *stored,
+                     struct ls_finding_text *text, struct ls_finding *out)
 {
     struct ls_slice product = {"", 0};
     if (!(stored->flags & LS_SCAN_NO_PRODUCT) &&
-        !ls_layout_product_of(scan->layout, stored->key, strlen(stored->key), &product))
+        !ls_layout_product_of(layout, stored->key, strlen(stored->key), &product))
         product = (struct ls_slice){"", 0};
     snprintf(text->product, sizeof text->product, "%.*s", (int)product.len, product.data);
     *out = (struct ls_finding){.kind = stored->kind,
@@ -48,7 +48,7 @@ static enum ls_rc walk_one(void *arg, const struct ls_spool_finding *stored)
     const struct walk *walk = arg;
     struct ls_finding_text text = {.product = ""};
     struct ls_finding finding;
-    ls_finding_from(walk->scan, stored, &text, &finding);
+    ls_finding_from(walk->scan->layout, stored, &text, &finding);
     if (walk->only_productless && *finding.product)
         return LS_OK;
     return walk->each(walk->ctx, &finding);

@@ -12,7 +12,7 @@ struct ls_finding_text {
 };
 
 /* Fill a finding that borrows from `stored` and `text`. */
-void ls_finding_from(const struct ls_scan *scan, const struct ls_spool_finding *stored, struct ls_finding_text *text,
-                     struct ls_finding *out);
+void ls_finding_from(const struct ls_layout *layout, const struct ls_spool_finding *stored,
+                     struct ls_finding_text *text, struct ls_finding *out);
 
 #endif

@@ -9,7 +9,5 @@
 void ls_scan_begin_row(const struct ls_scan *scan, const char *const *products, struct ls_scan_row *out);
 /* Fill in what came out. */
 void ls_scan_end_row(const struct ls_scan *scan, struct ls_scan_row *row);
-/* The totals that a row tells. */
-void ls_scan_row_totals(const struct ls_scan_row *row, struct ls_scan_totals *out);
 
 #endif

@@ -126,7 +126,7 @@ static enum ls_rc settle(struct sync *s, const struct pass *pass, const struct l
         s->totals->failed++;
     }
     if (s->each) {
-        ls_finding_from(s->scan, f, &texts, &shown);
+        ls_finding_from(s->scan->layout, f, &texts, &shown);
         s->each(s->ctx, pass->what, &shown, rc, rc ? text : NULL);
     }
     return stored;
