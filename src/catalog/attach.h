@@ -13,6 +13,7 @@
 /* Texts in whole lines. */
 struct ls_attach_report {
     bool installed;         /* triggers and side tables are there */
+    bool other_mapping;     /* but they were made for another mapping */
     unsigned n_problems;    /* lines of problems: what keeps lockstep from working */
     struct ls_buf problems; /* each says what to do, as SQL or as a line of the config */
     struct ls_buf advice;   /* what would be better */
@@ -32,6 +33,9 @@ enum ls_rc ls_pg_attach_check(const struct ls_pg_opts *opts, struct ls_attach_re
 /* Give each image row its row in lockstep_object, and take away what has none: for rows that were changed while
  * triggers did not run. */
 enum ls_rc ls_pg_repair(const struct ls_pg_opts *opts, uint64_t *out_changed, struct ls_err *err) LS_MUST_CHECK;
+
+/* Attach by another mapping than before; what was kept stays. LS_BUSY as below. */
+enum ls_rc ls_pg_remap(const struct ls_pg_opts *opts, struct ls_err *err) LS_MUST_CHECK;
 
 /* Remove triggers, functions and the schema lockstep. LS_BUSY while processes run or intents are open; LS_NOT_FOUND:
  * there is nothing; LS_INVALID: the tables are our own. */

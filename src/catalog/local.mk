@@ -22,6 +22,7 @@ libls_catalog_la_SOURCES = \
 	src/catalog/pg_product.c \
 	src/catalog/pg_propose.c \
 	src/catalog/pg_query.c \
+	src/catalog/pg_remap.c \
 	src/catalog/pg_resolve.c \
 	src/catalog/pg_schema.c \
 	src/catalog/pg_scan.c \

@@ -20,7 +20,7 @@ LS_AUTO_DEFINE(ls_catalog, struct ls_catalog *, ls_catalog_close)
 
 void ls_attach_report_init(struct ls_attach_report *report)
 {
-    report->installed = false;
+    report->installed = report->other_mapping = false;
     report->n_problems = 0;
     ls_buf_init(&report->problems, REPORT_MAX);
     ls_buf_init(&report->advice, REPORT_MAX);
@@ -36,8 +36,7 @@ void ls_attach_report_auto(struct ls_attach_report *report)
     ls_buf_dispose(&report->lacking);
 }
 
-/* Connect for questions about whole tables, which may be large. */
-static enum ls_rc connect_patient(const struct ls_pg_opts *opts, struct ls_catalog **out_cat, struct ls_err *err)
+enum ls_rc ls_pg_connect_patient(const struct ls_pg_opts *opts, struct ls_catalog **out_cat, struct ls_err *err)
 {
     enum ls_rc rc = ls_pg_connect(opts, out_cat, err);
     if (rc != LS_OK)
@@ -315,9 +314,9 @@ static enum ls_rc check_installed(const struct checking *c)
     c->report->installed = rc == LS_OK && version > 0;
     if (!c->report->installed)
         return rc;
-    struct ls_err why = LS_ERR_INIT;
-    if (ls_pg_mapping_same(c->conn, &why) != LS_OK && (rc = add_problem(c, why.text)) != LS_OK)
-        return rc;
+    c->report->other_mapping = ls_pg_mapping_same(c->conn, NULL) != LS_OK;
+    if (c->report->other_mapping)
+        return LS_OK; /* the triggers are elsewhere */
     rc = ask(c, triggers, &res);
     if (rc == LS_OK && strcmp(PQgetvalue(res, 0, 0), "9") != 0)
         rc = add_problem(c, "triggers of lockstep are missing or disabled: changes of the application go unnoticed; "
@@ -333,7 +332,7 @@ static enum ls_rc check_installed(const struct checking *c)
 enum ls_rc ls_pg_attach_check(const struct ls_pg_opts *opts, struct ls_attach_report *report, struct ls_err *err)
 {
     LS_AUTO(ls_catalog) struct ls_catalog *base = NULL;
-    enum ls_rc rc = connect_patient(opts, &base, err);
+    enum ls_rc rc = ls_pg_connect_patient(opts, &base, err);
     if (rc != LS_OK)
         return rc;
     struct ls_pg *cat = ls_pg_of(base);
@@ -366,7 +365,7 @@ enum ls_rc ls_pg_repair(const struct ls_pg_opts *opts, uint64_t *out_changed, st
     LS_AUTO(ls_catalog) struct ls_catalog *base = NULL;
     LS_AUTO(ls_pg_result) PGresult *res = NULL;
     *out_changed = 0;
-    enum ls_rc rc = connect_patient(opts, &base, err);
+    enum ls_rc rc = ls_pg_connect_patient(opts, &base, err);
     if (rc != LS_OK)
         return rc;
     struct ls_pg *cat = ls_pg_of(base);
@@ -385,25 +384,6 @@ enum ls_rc ls_pg_repair(const struct ls_pg_opts *opts, uint64_t *out_changed, st
 
 /* ---- the way out ---- */
 
-/* Other people's objects that depend on ours make it fail; our triggers go with their functions, whoever owns the
- * tables. The writer's lock: nobody is in the middle of something. */
-static const char remove_all[] =
-    "DO $$ DECLARE r record; BEGIN "
-    "IF EXISTS (SELECT 1 FROM lockstep.lockstep_intent) THEN RAISE EXCEPTION USING errcode = '55006', "
-    "message = 'operations are open: lockstep recover'; END IF; "
-    "FOR r IN SELECT p.oid::regprocedure AS f FROM pg_catalog.pg_proc p WHERE p.pronamespace = "
-    "'lockstep'::regnamespace "
-    "AND p.prorettype = 'trigger'::regtype LOOP EXECUTE 'DROP FUNCTION ' || r.f || ' CASCADE'; END LOOP; "
-    "FOR r IN SELECT p.oid::regprocedure AS f FROM pg_catalog.pg_proc p WHERE p.pronamespace = "
-    "'lockstep'::regnamespace "
-    "LOOP EXECUTE 'DROP FUNCTION ' || r.f; END LOOP; "
-    "FOR r IN SELECT c.conrelid::regclass AS t, pg_catalog.quote_ident(c.conname) AS n FROM pg_catalog.pg_constraint c "
-    "WHERE c.connamespace = 'lockstep'::regnamespace AND c.contype = 'f' "
-    "LOOP EXECUTE 'ALTER TABLE ' || r.t || ' DROP CONSTRAINT ' || r.n; END LOOP; "
-    "FOR r IN SELECT c.oid::regclass AS t FROM pg_catalog.pg_class c WHERE c.relnamespace = 'lockstep'::regnamespace "
-    "AND c.relkind = 'r' LOOP EXECUTE 'DROP TABLE ' || r.t; END LOOP; "
-    "DROP SCHEMA lockstep; END $$";
-
 static enum ls_rc refuse_running(struct ls_catalog *base, struct ls_err *err)
 {
     struct ls_instance_page page;
@@ -412,16 +392,55 @@ static enum ls_rc refuse_running(struct ls_catalog *base, struct ls_err *err)
         if (page.items[i].alive)
             rc = ls_err_set(err, LS_BUSY, "catalog: a %s of lockstep runs on %s (process %lld): end it first",
                             page.items[i].kind, page.items[i].host, (long long)page.items[i].pid);
-    if (rc == LS_OK)
-        ls_instance_page_dispose(&page);
+    ls_instance_page_dispose(&page);
     return rc;
+}
+
+enum ls_rc ls_pg_alone(struct ls_catalog *base, struct ls_err *err)
+{
+    static const char locks[] = "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(" LS_PG_LOCK_SCHEMA
+                                "); SELECT pg_catalog.pg_advisory_xact_lock(" LS_PG_LOCK_WRITER ")";
+    LS_AUTO(ls_pg_result) PGresult *open = NULL;
+    struct ls_pg_conn *conn = ls_pg_of(base)->writer;
+    enum ls_rc rc = refuse_running(base, err);
+    if (rc == LS_OK)
+        rc = ls_pg_script(conn, locks, "wait for others", NULL, err);
+    if (rc == LS_OK)
+        rc = refuse_running(base, err);
+    if (rc == LS_OK)
+        rc = ls_pg_script(conn, "SELECT count(*) FROM lockstep.lockstep_intent", "look for intents", &open, err);
+    if (rc == LS_OK && strcmp(PQgetvalue(open, 0, 0), "0") != 0)
+        rc = ls_err_set(err, LS_BUSY, "catalog %s: operations are open: `lockstep recover` settles them",
+                        conn->cat->label);
+    return rc;
+}
+
+enum ls_rc ls_pg_schema_drop(struct ls_pg_conn *conn, const char *schema, struct ls_err *err)
+{
+    /* Other people's objects that depend on ours make it fail. */
+    static const char drop[] =
+        "DO $$ DECLARE r record; BEGIN "
+        "FOR r IN SELECT p.oid::regprocedure AS f FROM pg_catalog.pg_proc p WHERE p.pronamespace = "
+        "'%1$s'::regnamespace "
+        "AND p.prorettype = 'trigger'::regtype LOOP EXECUTE 'DROP FUNCTION ' || r.f || ' CASCADE'; END LOOP; "
+        "FOR r IN SELECT p.oid::regprocedure AS f FROM pg_catalog.pg_proc p WHERE p.pronamespace = "
+        "'%1$s'::regnamespace "
+        "LOOP EXECUTE 'DROP FUNCTION ' || r.f; END LOOP; "
+        "FOR r IN SELECT c.conrelid::regclass AS t, pg_catalog.quote_ident(c.conname) AS n "
+        "FROM pg_catalog.pg_constraint c WHERE c.connamespace = '%1$s'::regnamespace AND c.contype = 'f' "
+        "LOOP EXECUTE 'ALTER TABLE ' || r.t || ' DROP CONSTRAINT ' || r.n; END LOOP; "
+        "FOR r IN SELECT c.oid::regclass AS t FROM pg_catalog.pg_class c WHERE c.relnamespace = '%1$s'::regnamespace "
+        "AND c.relkind = 'r' LOOP EXECUTE 'DROP TABLE ' || r.t; END LOOP; "
+        "DROP SCHEMA %1$s; END $$";
+    LS_AUTO(ls_free) char *sql = ls_strf(drop, schema);
+    return sql ? ls_pg_script(conn, sql, "remove lockstep's schema", NULL, err) : ls_err_nomem(err);
 }
 
 enum ls_rc ls_pg_detach(const struct ls_pg_opts *opts, struct ls_err *err)
 {
     LS_AUTO(ls_catalog) struct ls_catalog *base = NULL;
     unsigned version;
-    enum ls_rc rc = connect_patient(opts, &base, err);
+    enum ls_rc rc = ls_pg_connect_patient(opts, &base, err);
     if (rc != LS_OK)
         return rc;
     struct ls_pg *cat = ls_pg_of(base);
@@ -433,19 +452,9 @@ enum ls_rc ls_pg_detach(const struct ls_pg_opts *opts, struct ls_err *err)
                           cat->label);
     if (version == 0)
         return ls_err_set(err, LS_NOT_FOUND, "catalog %s: nothing of lockstep is there", cat->label);
-    rc = refuse_running(base, err);
+    rc = ls_pg_alone(base, err);
     if (rc == LS_OK)
-        rc = ls_pg_script(cat->writer,
-                          "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(" LS_PG_LOCK_SCHEMA
-                          "); SELECT pg_catalog.pg_advisory_xact_lock(" LS_PG_LOCK_WRITER ")",
-                          "detach", NULL, err);
-    if (rc == LS_OK)
-        rc = refuse_running(base, err);
-    if (rc == LS_OK)
-        rc = ls_pg_script(cat->writer, remove_all, "detach", NULL, err);
-    if (rc == LS_OK)
-        return ls_pg_script(cat->writer, "COMMIT", "detach", NULL, err);
-    if (err && strcmp(err->code, "55006") == 0)
-        err->rc = rc = LS_BUSY;
-    return rc; /* closing the connection rolls back */
+        rc = ls_pg_schema_drop(cat->writer, "lockstep", err);
+    /* Otherwise closing the connection rolls back. */
+    return rc == LS_OK ? ls_pg_script(cat->writer, "COMMIT", "detach", NULL, err) : rc;
 }

@@ -227,6 +227,21 @@ enum ls_rc ls_pg_version(struct ls_pg_conn *conn, unsigned *out_version, struct 
 enum ls_rc ls_pg_migrate(struct ls_pg_conn *conn, const char *const *steps, unsigned n, struct ls_err *err)
     LS_MUST_CHECK;
 
+/* Make the schema in the transaction that is open. */
+enum ls_rc ls_pg_schema_make(struct ls_pg_conn *conn, struct ls_err *err) LS_MUST_CHECK;
+
+/* ---- pg_attach.c ---- */
+
+/* Connect for questions about whole tables, which may be large. */
+enum ls_rc ls_pg_connect_patient(const struct ls_pg_opts *opts, struct ls_catalog **out_cat, struct ls_err *err)
+    LS_MUST_CHECK;
+/* Begin a transaction beside which nobody else of ours is at work; LS_BUSY otherwise. */
+enum ls_rc ls_pg_alone(struct ls_catalog *base, struct ls_err *err) LS_MUST_CHECK;
+/* Remove all that is in a schema of ours, and our triggers, whoever owns the tables. */
+enum ls_rc ls_pg_schema_drop(struct ls_pg_conn *conn, const char *schema, struct ls_err *err) LS_MUST_CHECK;
+
+/* ---- pg_schema.c ---- */
+
 /* Are the triggers in the database those of this (resolved) mapping? LS_CONFLICT says what to do. */
 enum ls_rc ls_pg_mapping_same(struct ls_pg_conn *conn, struct ls_err *err) LS_MUST_CHECK;
 

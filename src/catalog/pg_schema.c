@@ -391,8 +391,7 @@ enum ls_rc ls_pg_mapping_same(struct ls_pg_conn *conn, struct ls_err *err)
                           conn->cat->label);
     return ls_err_set(
         err, LS_CONFLICT,
-        "catalog %s: its triggers were made for another mapping than the config's: `lockstep detach`, then "
-        "`lockstep attach`",
+        "catalog %s: its triggers were made for another mapping than the config's: `lockstep attach` takes this one",
         conn->cat->label);
 }
 
@@ -427,6 +426,11 @@ static enum ls_rc run_steps(struct ls_pg_conn *conn, const char *const *steps, u
             rc = ls_pg_script(conn, step.data, "make the schema", NULL, err);
     }
     return rc == LS_OK ? write_meta(conn, n, err) : rc;
+}
+
+enum ls_rc ls_pg_schema_make(struct ls_pg_conn *conn, struct ls_err *err)
+{
+    return run_steps(conn, ls_pg_migrations, ls_pg_schema_version, err);
 }
 
 enum ls_rc ls_pg_migrate(struct ls_pg_conn *conn, const char *const *steps, unsigned n, struct ls_err *err)

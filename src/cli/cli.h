@@ -56,8 +56,9 @@ void ls_cli_complain(const struct ls_err *err);
 int ls_cli_open(struct ls_cli *cli, enum ls_compose_depth depth, struct ls_config **out_config,
                 struct ls_stack **out_stack);
 
-/* attach_report.c: say what does not fit of an attached database (`all`: also the rights it needs); exit status. */
-int ls_cli_attach_report(const struct ls_config *config, bool all);
+/* attach_report.c: say what does not fit of an attached database (`all`: also the rights it needs); exit status. Is it
+ * attached by another mapping? (not with `all`; may be NULL) */
+int ls_cli_attach_report(const struct ls_config *config, bool all, bool *out_other_mapping);
 /* Bucket and catalog learn each other, so that a sync can tell this bucket from an emptied or a foreign one. */
 enum ls_rc ls_cli_attach_tie(const struct ls_config *config, struct ls_err *err) LS_MUST_CHECK;
 

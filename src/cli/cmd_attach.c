@@ -20,9 +20,12 @@ static int run(struct ls_cli *cli, int argc, char **argv)
         return ls_cli_usage(cli, "'%s' is too much", argv[optind]);
     if (ls_config_load(cli->config_path, &config, &err))
         return ls_cli_complain(&err), LS_EXIT_ERROR;
-    int status = ls_cli_attach_report(config, check);
+    bool other_mapping;
+    int status = ls_cli_attach_report(config, check, &other_mapping);
     if (status || check)
         return status;
+    if (other_mapping && ls_compose_remap(config, &err))
+        return ls_cli_complain(&err), LS_EXIT_ERROR;
     if (ls_compose_create(config, &err) || ls_cli_attach_tie(config, &err))
         return ls_cli_complain(&err), LS_EXIT_ERROR;
     printf(

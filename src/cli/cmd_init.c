@@ -97,7 +97,7 @@ static int attach(const char *path, struct ls_buf *text)
     LS_AUTO(ls_config) struct ls_config *config = NULL;
     if (add_mapping(path, text, &err) || ls_config_parse(path, text->data, &config, &err))
         return ls_cli_fail(&err);
-    int status = ls_cli_attach_report(config, false);
+    int status = ls_cli_attach_report(config, false, NULL);
     if (status != LS_EXIT_OK && status != LS_EXIT_DIFFERENCES)
         return status;
     enum ls_rc rc =

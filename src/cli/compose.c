@@ -253,6 +253,13 @@ enum ls_rc ls_compose_repair(const struct ls_config *config, uint64_t *out_chang
     return config->catalog_is_pg ? ls_pg_repair(&pg, out_changed, err) : LS_OK;
 }
 
+enum ls_rc ls_compose_remap(const struct ls_config *config, struct ls_err *err)
+{
+    const struct ls_pg_opts pg = pg_opts(config, false);
+    enum ls_rc rc = want_pg(config, true, err);
+    return rc ? rc : ls_pg_remap(&pg, err);
+}
+
 enum ls_rc ls_compose_detach(const struct ls_config *config, struct ls_err *err)
 {
     const struct ls_pg_opts pg = pg_opts(config, false);

@@ -57,6 +57,7 @@ enum ls_rc ls_compose_propose(const struct ls_config *config, struct ls_mapping 
 enum ls_rc ls_compose_attach_check(const struct ls_config *config, struct ls_attach_report *report, struct ls_err *err)
     LS_MUST_CHECK;
 enum ls_rc ls_compose_repair(const struct ls_config *config, uint64_t *out_changed, struct ls_err *err) LS_MUST_CHECK;
+enum ls_rc ls_compose_remap(const struct ls_config *config, struct ls_err *err) LS_MUST_CHECK;
 enum ls_rc ls_compose_detach(const struct ls_config *config, struct ls_err *err) LS_MUST_CHECK;
 
 #endif

@@ -253,7 +253,7 @@ def test_detach_is_refused_while_an_operation_is_open(lockstep_attached):
     lockstep = lockstep_attached
     lockstep.put(KEY.format("a"), b"one")
     lockstep.run("rm", KEY.format("a"), failpoint="engine.remove.committed=kill", check=-9)
-    assert "operations are open: lockstep recover" in lockstep.run("detach", "--yes", check=4).stderr
+    assert "operations are open: `lockstep recover`" in lockstep.run("detach", "--yes", check=4).stderr
     lockstep.run("recover")
     lockstep.run("detach", "--yes")
 
@@ -346,10 +346,30 @@ def test_a_hostile_mapping_is_refused_with_its_place(lockstep_attached, section,
     assert schema(lockstep.database) == before
 
 
-def test_another_mapping_than_that_of_the_triggers_is_refused(lockstep_attached):
+@pytest.mark.mount
+def test_another_mapping_is_refused_until_attach_takes_it(lockstep_attached):
     lockstep = lockstep_attached
-    lockstep.set_config("map.image", "variant_weight", "")
+    lockstep.put(KEY.format("a"), b"one")
+    lockstep.run("log")
+    before = lockstep.run("log").stdout
+    last = ask(lockstep, "select max(seq) from lockstep.lockstep_change")
+    mount = lockstep.mount()
+    ask(lockstep, """alter table "ProductImage" add column "href" text""")
+    lockstep.set_config("map.image", "image_url", "href")
     assert "another mapping" in lockstep.run("scan", check=4).stderr
+    assert "another mapping" in lockstep.run("attach", "--check", check=1).stdout
+    assert "a mount of lockstep runs" in lockstep.run("attach", check=4).stderr
+    assert mount.unmount() == 0
+    lockstep.run("attach")
+    assert lockstep.run("log").stdout == before
+    assert ask(lockstep, "select value::bigint from lockstep.lockstep_meta where name = 'change_floor'") > last
+    assert ask(lockstep, "select key, size, known from lockstep.lockstep_object") == [(KEY.format("a"), 3, True)]
+    assert ask(lockstep, "select count(*) from pg_namespace where nspname like 'lockstep%%'") == [(1,)]
+    assert lockstep.scan_json()["misfiledFiles"] == 1  # its url is missing
+    lockstep.run("sync", "--grace=0s", "--misfiled=refile", "--yes", "--max-change=100%", check=0)
+    lockstep.put(KEY.format("b"), b"two")
+    in_step(lockstep, 2)
+    lockstep.run("attach", "--check")
     text = lockstep.config.read_text()
     lockstep.config.write_text(text[: text.index("[map.product]")])
     assert "it is attached to an application's tables" in lockstep.run("scan", check=4).stderr
