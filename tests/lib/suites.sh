@@ -136,7 +136,7 @@ sanitized() { # NAME LIST
     must "build with -fsanitize=$2" build "$1" --enable-sanitizers="$2"
     unit_tests "$1"
     LOCKSTEP_TEST_SLOW=4 pytests "$1" -n 2 -m mount tests/e2e \
-        -k 'not postgres or test_main_job or test_postgres'
+        -k 'not postgres and not attach or test_main_job or test_postgres'
 }
 
 suite_asan() {
