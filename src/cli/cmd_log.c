@@ -6,8 +6,8 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
-#include "cli/cli.h"
 #include "base/json.h"
+#include "cli/cli.h"
 
 static void print_entry(const struct ls_audit *entry)
 {

@@ -7,8 +7,8 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
-#include "cli/cli.h"
 #include "base/json.h"
+#include "cli/cli.h"
 
 enum { PAGE = 500 };
 
