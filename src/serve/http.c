@@ -47,6 +47,7 @@ struct connection {
 struct ls_http {
     struct ls_serve *serve;
     struct MHD_Daemon *daemon;
+    MHD_socket quiesced;     /* the listening socket, once nothing is accepted any more */
     struct ls_buf cert, key; /* PEM; empty without TLS */
     pthread_mutex_t lock;    /* the list below */
     struct connection *connections;
@@ -148,6 +149,7 @@ static void *on_target(void *ctx, const char *target, struct MHD_Connection *mhd
     call->mhd = mhd;
     call->began_ms = ls_monotonic_ms();
     ls_reply_init(&call->reply);
+    call->req.body_fd = -1; /* the request may end before its headers */
     atomic_fetch_add(&http->running, 1);
     return call;
 }
@@ -464,6 +466,7 @@ enum ls_rc ls_http_start(struct ls_serve *serve, int listener, struct ls_http **
         return ls_err_nomem(err);
     }
     http->serve = serve;
+    http->quiesced = MHD_INVALID_SOCKET;
     pthread_mutex_init(&http->lock, NULL);
     ls_buf_init(&http->cert, LS_BUF_BODY);
     ls_buf_init(&http->key, LS_BUF_BODY);
@@ -484,9 +487,8 @@ enum ls_rc ls_http_start(struct ls_serve *serve, int listener, struct ls_http **
 
 void ls_http_quiesce(struct ls_http *http)
 {
-    MHD_socket listener = MHD_quiesce_daemon(http->daemon);
-    if (listener != MHD_INVALID_SOCKET)
-        close(listener);
+    /* The library's thread may look at it once more, so it is closed when that thread has ended. */
+    http->quiesced = MHD_quiesce_daemon(http->daemon);
 }
 
 unsigned ls_http_running(struct ls_http *http) { return atomic_load(&http->running); }
@@ -497,6 +499,8 @@ void ls_http_stop(struct ls_http *http)
         return;
     if (http->daemon)
         MHD_stop_daemon(http->daemon);
+    if (http->quiesced != MHD_INVALID_SOCKET)
+        close(http->quiesced);
     explicit_bzero(http->key.data, http->key.len);
     ls_buf_dispose(&http->key);
     ls_buf_dispose(&http->cert);

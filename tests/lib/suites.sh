@@ -137,6 +137,7 @@ sanitized() { # NAME LIST
     unit_tests "$1"
     LOCKSTEP_TEST_SLOW=4 pytests "$1" -n 2 -m mount tests/e2e \
         -k 'not postgres and not attach or test_main_job or test_postgres'
+    LOCKSTEP_TEST_SLOW=4 pytests "$1" -n 2 tests/e2e/serve -k 'not postgres and not minio and not memory'
 }
 
 suite_asan() {
