@@ -6,17 +6,14 @@
 #include "serve/internal.h"
 #include "serve/problem.h"
 
-#define LIST_DEFAULT 100
-#define LIST_MOST 1000
-
 static void audit_page_auto(struct ls_audit_page *page) { ls_audit_page_dispose(page); }
 
 /* "before" and "limit"; false: the reply says what is wrong. */
 static bool read_page(const struct ls_request *req, int64_t *out_before, unsigned *out_limit, struct ls_reply *reply)
 {
-    uint64_t before = 0, limit = LIST_DEFAULT;
+    uint64_t before = 0, limit = LS_LIST_DEFAULT;
     if (!ls_request_query_number(req, "before", LS_REQUEST_NUMBER_MAX, &before, reply) ||
-        !ls_request_query_number(req, "limit", LIST_MOST, &limit, reply))
+        !ls_request_query_number(req, "limit", LS_LIST_MOST, &limit, reply))
         return false;
     *out_before = (int64_t)before;
     *out_limit = limit ? (unsigned)limit : 1;

@@ -16,9 +16,6 @@
 #include "serve/problem.h"
 #include "serve/sniff.h"
 
-#define LIST_DEFAULT 100
-#define LIST_MOST 1000
-
 static void image_page_auto(struct ls_image_page *page) { ls_image_page_dispose(page); }
 
 /* ---- keys ---- */
@@ -103,10 +100,10 @@ void ls_api_images(struct ls_serve *serve, struct ls_request *req, struct ls_rep
     const char *product = ls_request_param(req, ":id"), *after = ls_request_query(req, "after");
     struct ls_catalog *cat = ls_engine_catalog(serve->opts->engine);
     char from[LS_KEY_MAX], before[LS_KEY_MAX];
-    uint64_t limit = LIST_DEFAULT;
+    uint64_t limit = LS_LIST_DEFAULT;
     struct ls_err err = LS_ERR_INIT;
     LS_AUTO(image_page) struct ls_image_page page = {0};
-    if (!ls_request_query_number(req, "limit", LIST_MOST, &limit, reply) || !ls_api_product(serve, product, reply))
+    if (!ls_request_query_number(req, "limit", LS_LIST_MOST, &limit, reply) || !ls_api_product(serve, product, reply))
         return;
     enum ls_rc rc =
         ls_layout_format(ls_engine_layout(serve->opts->engine), product, NULL, NULL, NULL, from, sizeof from, &err);

@@ -7,9 +7,6 @@
 #include "serve/internal.h"
 #include "serve/problem.h"
 
-#define LIST_DEFAULT 100
-#define LIST_MOST 1000
-
 static void trash_page_auto(struct ls_trash_page *page) { ls_trash_page_dispose(page); }
 
 static void json_item(struct ls_json *json, const struct ls_trash *item)
@@ -32,8 +29,8 @@ void ls_api_trash(struct ls_serve *serve, struct ls_request *req, struct ls_repl
     const char *prefix = ls_request_query(req, "prefix"), *after = ls_request_query(req, "after");
     LS_AUTO(trash_page) struct ls_trash_page page = {0};
     struct ls_err err = LS_ERR_INIT;
-    uint64_t limit = LIST_DEFAULT;
-    if (!ls_request_query_number(req, "limit", LIST_MOST, &limit, reply))
+    uint64_t limit = LS_LIST_DEFAULT;
+    if (!ls_request_query_number(req, "limit", LS_LIST_MOST, &limit, reply))
         return;
     limit = limit ? limit : 1;
     if (cat->ops->trash_page(cat, NULL, after ? after : "", prefix ? prefix : "", (unsigned)limit, &page, &err)) {

@@ -9,9 +9,6 @@
 #include "serve/internal.h"
 #include "serve/problem.h"
 
-#define LIST_DEFAULT 100
-#define LIST_MOST 1000
-
 static void variant_page_auto(struct ls_variant_page *page) { ls_variant_page_dispose(page); }
 static void name_page_auto(struct ls_name_page *page) { ls_name_page_dispose(page); }
 
@@ -21,8 +18,8 @@ void ls_api_products(struct ls_serve *serve, struct ls_request *req, struct ls_r
     const char *after = ls_request_query(req, "after");
     LS_AUTO(name_page) struct ls_name_page page = {0};
     struct ls_err err = LS_ERR_INIT;
-    uint64_t limit = LIST_DEFAULT;
-    if (!ls_request_query_number(req, "limit", LIST_MOST, &limit, reply))
+    uint64_t limit = LS_LIST_DEFAULT;
+    if (!ls_request_query_number(req, "limit", LS_LIST_MOST, &limit, reply))
         return;
     limit = limit ? limit : 1;
     if (cat->ops->product_page(cat, NULL, after ? after : "", (unsigned)limit, &page, &err)) {

@@ -85,6 +85,10 @@ enum ls_rc ls_listen_passed(int fd, struct ls_listener *out_listener, struct ls_
 
 /* ---- what handlers share ---- */
 
+/* Items of a page of a list, without and with "limit" in the query. */
+#define LS_LIST_DEFAULT 100
+#define LS_LIST_MOST 1000
+
 /* Does the catalog know this product? False: the reply says so, or why it cannot be told. */
 bool ls_api_product(struct ls_serve *serve, const char *product, struct ls_reply *reply);
 
