@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """/metrics: what is counted, and that no name that somebody chose gets into it."""
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 from harness.images import png, seed
@@ -86,3 +88,16 @@ def test_the_openapi_document_has_the_routes_that_there_are_and_no_others(server
     labels = re.findall(r'http_requests_total\{method="(\w+)",route="(/[^"]*)"', server.get("/metrics").body.decode())
     there = {(method, re.sub(r":(\w+)", r"{\1}", route)) for method, route in labels}
     assert said == there and len(there) > 10
+
+
+@pytest.mark.pairs("file")
+def test_the_examples_ask_for_figures_that_there_are(lockstep, server):
+    seed(lockstep, ("p1", "500ml", 1))
+    assert server.get("/admin/products/sync/check-all").status == 200
+    there = {name for name, _ in figures(server)}
+    folder = Path(__file__).parents[3] / "examples/prometheus"
+    json.loads((folder / "grafana.json").read_text())
+    asked = set()
+    for file in folder.iterdir():
+        asked |= set(re.findall(r"\blockstep_[a-z_]+", file.read_text()))
+    assert len(asked) > 8 and asked - there == set()
