@@ -18,6 +18,7 @@
 
 #define POLL_FIRST_MS 5
 #define POLL_MOST_MS 200
+#define LATE_AT_MOST 1000 /* items that are looked at for what came late */
 
 void ls_run_init(struct ls_run *run, struct ls_engine *engine, enum ls_op op, void *op_state)
 {
@@ -235,8 +236,10 @@ enum ls_rc ls_run_rejournal(struct ls_run *run, ls_run_step prepare, struct ls_e
     memcpy(run->supersedes, before.id, sizeof(run->supersedes));
     ls_id_new(run->intent.id);
     enum ls_rc rc = journal(run, prepare, NULL, ls_monotonic_ms() + run->engine->claim_wait_ms, err);
-    if (rc != LS_OK && rc != LS_OUTCOME_UNKNOWN)
+    if (rc != LS_OK && rc != LS_OUTCOME_UNKNOWN) {
         run->intent = before;
+        run->term = 0; /* is it still ours? */
+    }
     run->supersedes[0] = '\0';
     return rc;
 }
@@ -273,7 +276,7 @@ static enum fate look_up_fate(struct ls_run *run)
 {
     json_t *args = run->intent.args[0] ? json_loads(run->intent.args, 0, NULL) : NULL;
     const char *from = json_string_value(json_object_get(args, "from"));
-    const char *key = from ? from : run->n_items ? run->items[0].key : NULL;
+    const char *key = from ? from : run->n_items ? run->items[0].key : run->n_claims ? run->claims[0].path : NULL;
     bool forward;
     enum ls_rc rc = key ? ls_audit_find(run->engine, run->intent.id, key, &forward) : LS_NOT_FOUND;
     json_decref(args);
@@ -384,6 +387,46 @@ static enum ls_rc settle_own(struct ls_run *run, bool *out_forward, struct ls_er
     return rc == LS_OK ? ls_settle(run, out_forward, err) : rc;
 }
 
+/* Does the store hold something of an intent that another host has undone? A request that was on its way then may have
+ * arrived later. */
+static bool came_late(struct ls_run *run)
+{
+    struct ls_store *store = run->engine->store;
+    if (look_up_fate(run) != FATE_BACK)
+        return false;
+    for (size_t i = 0; i < run->n_items && i < LATE_AT_MOST; i++) {
+        const struct ls_intent_item *item = &run->items[i];
+        struct ls_object_info info;
+        const char *key = item->action == LS_ACTION_PUT ? item->key : item->dest;
+        if (item->action == LS_ACTION_DELETE || ls_store_head_one(store, key, &info, NULL) != LS_OK)
+            continue;
+        if (item->action == LS_ACTION_TRASH || strcmp(info.meta.intent, run->intent.id) == 0 ||
+            (item->action == LS_ACTION_COPY && ls_copy_is_ours(run, item, &info)))
+            return true;
+    }
+    return false;
+}
+
+/* Write a lost intent into the journal once more, as ours, to be settled anew. LS_BUSY: others work there by now. */
+static enum ls_rc write_anew(struct ls_run *run, struct ls_err *err)
+{
+    struct ls_catalog *cat = run->engine->catalog;
+    LS_AUTO(ls_tx) struct ls_tx *tx = NULL;
+    enum ls_rc rc = cat->ops->instance_term(cat, &run->term, err);
+    if (rc == LS_OK)
+        rc = cat->ops->begin(cat, &tx, err);
+    if (rc == LS_OK)
+        rc = cat->ops->intent_add(tx, &run->intent, run->claims, run->n_claims, run->items, run->n_items, err);
+    if (rc == LS_OK)
+        rc = ls_run_commit(run, LS_STEAL(tx), LS_AFTER_OPEN, err);
+    if (rc == LS_OK)
+        run->lost = false;
+    LS_LOG_WARN("engine", "came-late", {"intent", ls_v_str(run->intent.id)},
+                {"settled", ls_v_str(rc == LS_OK ? "anew" : "no")}, {"why", ls_v_str(rc == LS_OK ? "" : err->text)},
+                {"advice", ls_v_str(rc == LS_OK ? "" : "run a scan")});
+    return rc;
+}
+
 /* Somebody else has settled the operation, or is at it. */
 static enum ls_rc tell_lost(struct ls_run *run, struct ls_err *err)
 {
@@ -405,6 +448,8 @@ static enum ls_rc settle_failed(struct ls_run *run, enum ls_rc rc, struct ls_err
     /* Whoever has waited for the store in vain need not wait again. */
     bool later = rc == LS_OUTCOME_UNKNOWN || ls_waited_in_vain(err);
     enum ls_rc settled = later || run->lost ? LS_OUTCOME_UNKNOWN : settle_own(run, &forward, &why);
+    if (run->lost && came_late(run) && write_anew(run, &why) == LS_OK)
+        settled = ls_settle(run, &forward, &why);
     if (run->lost)
         return tell_lost(run, err);
     if (settled == LS_OK && !forward)

@@ -175,6 +175,8 @@ static enum ls_rc put_once(struct ls_run *run, const char *if_etag, struct ls_ob
 {
     struct put_op *op = run->op;
     enum ls_rc rc = ls_run_own(run, err);
+    if (rc == LS_OK)
+        rc = OP_STEP("put.sending", err);
     if (rc != LS_OK)
         return rc;
     snprintf(op->meta.intent, sizeof(op->meta.intent), "%s", run->intent.id);
