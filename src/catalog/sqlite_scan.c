@@ -398,6 +398,8 @@ enum ls_rc ls_sqlite_findings_put(struct ls_tx *tx, int64_t scan, const struct l
     enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
     if (rc != LS_OK)
         return rc;
+    /* Findings come in key order: what the batch before has left in the page cache is not read again. */
+    (void)sqlite3_db_release_memory(conn->db);
     LS_AUTO(ls_query) struct ls_query q;
     rc = ls_query_begin(conn, LS_SQL_FINDING_PUT, &q, err);
     for (size_t i = 0; rc == LS_OK && i < n; i++) {
