@@ -388,6 +388,8 @@ static enum ls_rc scan_range(struct work *w, struct ls_err *err)
     ls_range_dispose(&bounds);
     if (!rc)
         rc = ls_recheck_suspects(part, err);
+    if (!rc && ls_scan_cancelled(part))
+        rc = ls_err_set(err, LS_CANCELLED, "scan: stopped on request");
     if (!rc)
         rc = sum_up(w, ls_spool_error_count(part->spool), err);
     if (!rc && LS_FAILPOINT("scan.share.scanned"))
