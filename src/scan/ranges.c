@@ -18,6 +18,9 @@
 
 /* With fewer rows than this a range there is nothing to gain. */
 #define ROWS_PER_RANGE 2000
+/* Where many processes share a scan, a range is no larger than this; each more costs MinIO another walk, so no smaller.
+ */
+#define ROWS_OF_A_LARGE_RANGE 5000
 
 /* Every key of ours is smaller, every key of others below the same folder is skipped by name. */
 #define INTERNAL_END LS_INTERNAL_PREFIX "~"
@@ -72,8 +75,8 @@ static bool to_product(const struct ls_layout *layout, char *key)
     return true;
 }
 
-enum ls_rc ls_ranges_all(struct ls_catalog *cat, const struct ls_layout *layout, unsigned width, struct ls_ranges *out,
-                         struct ls_err *err)
+enum ls_rc ls_ranges_all(struct ls_catalog *cat, const struct ls_layout *layout, unsigned width, unsigned most,
+                         struct ls_ranges *out, struct ls_err *err)
 {
     *out = (struct ls_ranges){0};
     uint64_t rows = 0;
@@ -81,6 +84,8 @@ enum ls_rc ls_ranges_all(struct ls_catalog *cat, const struct ls_layout *layout,
     enum ls_rc rc = cat->ops->image_count(cat, INTERNAL_END, NULL, &rows, NULL, err);
     if (rc)
         return rc;
+    if (rows / ROWS_OF_A_LARGE_RANGE > width)
+        width = rows / ROWS_OF_A_LARGE_RANGE < most ? (unsigned)(rows / ROWS_OF_A_LARGE_RANGE) : most;
     if (rows / ROWS_PER_RANGE < width)
         width = (unsigned)(rows / ROWS_PER_RANGE);
     if (width > 1)

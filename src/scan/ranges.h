@@ -27,10 +27,10 @@ struct ls_ranges {
     size_t n;
 };
 
-/* Everything but lockstep's own keys, in about `width` ranges of equal size by what the catalog knows; split points lie
- * between products. */
-enum ls_rc ls_ranges_all(struct ls_catalog *cat, const struct ls_layout *layout, unsigned width, struct ls_ranges *out,
-                         struct ls_err *err) LS_MUST_CHECK;
+/* Everything but lockstep's own keys, in about `width` ranges of equal size by what the catalog knows, or up to `most`
+ * (at least width) where they would be large; split points lie between products. */
+enum ls_rc ls_ranges_all(struct ls_catalog *cat, const struct ls_layout *layout, unsigned width, unsigned most,
+                         struct ls_ranges *out, struct ls_err *err) LS_MUST_CHECK;
 /* One range a product; products ends with NULL. LS_INVALID for a name that cannot be a product's. */
 enum ls_rc ls_ranges_products(const struct ls_layout *layout, const char *const *products, struct ls_ranges *out,
                               struct ls_err *err) LS_MUST_CHECK;

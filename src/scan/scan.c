@@ -156,7 +156,7 @@ static enum ls_rc scan_both(struct ls_scan *scan, const struct ls_scan_opts *opt
     unsigned width = opts->ranges ? opts->ranges : RANGES;
     struct ls_ranges ranges;
     enum ls_rc rc = opts->products ? ls_ranges_products(scan->layout, opts->products, &ranges, err)
-                                   : ls_ranges_all(scan->cat, scan->layout, width, &ranges, err);
+                                   : ls_ranges_all(scan->cat, scan->layout, width, width, &ranges, err);
     if (rc)
         return rc;
     rc = merge_ranges(scan, opts, &ranges, width, err);

@@ -26,6 +26,7 @@
 #include "scan/keep.h"
 #include "scan/row.h"
 
+#define RANGES 12 /* when that makes no large ones */
 #define RANGES_MAX 256
 #define WIDTH 4
 #define TICK_MS 100
@@ -186,7 +187,7 @@ static enum ls_rc begin_run(struct ls_share *share, const struct ls_scan_row *se
     struct ls_scan *scan = share->scan;
     struct ls_ranges ranges;
     enum ls_rc rc = opts->products ? ls_ranges_products(scan->layout, opts->products, &ranges, err)
-                                   : ls_ranges_all(scan->cat, scan->layout, RANGES_MAX, &ranges, err);
+                                   : ls_ranges_all(scan->cat, scan->layout, RANGES, RANGES_MAX, &ranges, err);
     if (rc)
         return rc;
     struct ls_scan_row run;
