@@ -11,6 +11,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/log.h"
 
 #define PAUSE_MS 200
 #define PAGE 1000
@@ -126,6 +127,16 @@ enum ls_rc ls_kept_write(struct ls_scan *scan, int64_t id, uint64_t most, struct
         rc = ls_keeper_flush(keeper, err);
     ls_keeper_dispose(keeper);
     return rc;
+}
+
+void ls_kept_tidy(struct ls_catalog *cat)
+{
+    struct ls_err why = LS_ERR_INIT;
+    enum ls_rc rc = LS_OK;
+    for (bool more = true; more && !rc;)
+        rc = cat->ops->scan_tidy(cat, &more, &why);
+    if (rc)
+        LS_LOG_WARN("scan", "old-findings-stay", {"error", ls_v_str(why.text)});
 }
 
 static enum ls_rc spool_product(struct ls_scan *scan, struct ls_spool_batch *batch, const char *key, struct ls_err *err)

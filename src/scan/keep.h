@@ -41,6 +41,8 @@ enum ls_rc ls_keeper_flush(struct ls_keeper *keeper, struct ls_err *err) LS_MUST
 const char *ls_kept_where(bool keep_synced);
 /* Write at most `most` findings of the spool to the catalog. */
 enum ls_rc ls_kept_write(struct ls_scan *scan, int64_t id, uint64_t most, struct ls_err *err) LS_MUST_CHECK;
+/* Let go of what is not kept any more; that it fails is only said. */
+void ls_kept_tidy(struct ls_catalog *cat);
 /* Read the findings of a scan from the catalog into the spool, with their products. fresh: as their ranges found them,
  * so that they can be concluded (again). */
 enum ls_rc ls_kept_read(struct ls_scan *scan, int64_t id, bool fresh, struct ls_err *err) LS_MUST_CHECK;

@@ -185,20 +185,19 @@ static enum ls_rc keep_findings(struct ls_scan *scan, struct ls_scan_row *row, s
     return rc;
 }
 
-/* The scan took place, so that none of this can be recorded is only said. */
+/* The scan took place, so that some of this cannot be recorded is only said. */
 static void record(struct ls_scan *scan, struct ls_scan_row *row, bool done)
 {
     struct ls_err why = LS_ERR_INIT;
-    bool more = true;
-    enum ls_rc rc = done ? keep_findings(scan, row, &why) : LS_OK;
-    if (!rc) {
-        ls_scan_end_row(scan, row);
-        rc = scan->cat->ops->scan_put(scan->cat, row, &why);
+    if (done && keep_findings(scan, row, &why)) {
+        LS_LOG_WARN("scan", "findings-not-kept", {"error", ls_v_str(why.text)});
+        row->findings = LS_SCAN_FINDINGS_GOING;
     }
-    while (more && !rc && done)
-        rc = scan->cat->ops->scan_tidy(scan->cat, &more, &why);
-    if (rc)
+    ls_scan_end_row(scan, row);
+    if (scan->cat->ops->scan_put(scan->cat, row, &why))
         LS_LOG_WARN("scan", "not-recorded", {"error", ls_v_str(why.text)});
+    else if (done)
+        ls_kept_tidy(scan->cat);
 }
 
 static enum ls_rc scan_alone(struct ls_scan *scan, const struct ls_scan_opts *opts, struct ls_err *err)

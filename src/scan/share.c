@@ -367,11 +367,9 @@ static enum ls_rc poll_run(struct keeping *k, struct ls_err *err)
         rc = ls_err_set(err, LS_CONFLICT, "scan: the shared scan %" PRId64 " is gone", share->run.id);
     if (rc)
         return rc;
-    if (now.ended_ns) {
-        share->run = now;
-        k->ended = true;
+    k->ended = now.ended_ns != 0;
+    if (k->ended)
         return LS_OK;
-    }
     rc = cat->ops->scan_ranges(cat, NULL, share->run.id, &ranges, err);
     k->others = 0;
     for (size_t i = 0; i < ranges.n; i++) {
@@ -430,7 +428,8 @@ static enum ls_rc keep_going(struct keeping *k, struct ls_err *err)
     struct ls_share *share = k->share;
     enum ls_rc rc = LS_OK;
     const struct ls_claimed none = {.number = -1};
-    for (unsigned i = 0; i < k->width && i + 1 < share->ranges.n + !i && !rc; i++)
+    size_t jobs = share->ranges.n > k->width ? k->width : share->ranges.n > 1 ? share->ranges.n - 1 : 1;
+    for (size_t i = 0; i < jobs && !rc; i++)
         rc = start_job(share, k->pool, &none, err);
     k->beat_ms = k->poll_ms = ls_monotonic_ms();
     while (!rc && !k->ended && !atomic_load(&share->stop)) {

@@ -238,13 +238,12 @@ static enum ls_rc record_in(struct work *w, struct ls_tx *tx, const struct ls_sc
     enum ls_rc rc = tx->cat->ops->scan_range_set(tx, &w->range, err);
     if (!rc)
         rc = ls_keeper_put(w->keeper, tx, err);
-    struct ls_scan_row ended = share->run;
     if (!rc && run) {
-        ended = *run;
+        struct ls_scan_row ended = *run;
         rc = tx->cat->ops->scan_write(tx, &ended, err);
     }
     w->next.number = -1;
-    if (!rc && !run && !atomic_load(&share->stop))
+    if (!rc && !run && !atomic_load(&share->stop) && !ls_scan_cancelled(w->part))
         rc = take_in(share, tx, &w->next, err);
     return rc;
 }
@@ -373,7 +372,10 @@ static enum ls_rc finish(struct work *w, struct ls_err *err)
     run.findings = LS_SCAN_FINDINGS_KEPT;
     if (LS_FAILPOINT("scan.share.concluded"))
         return ls_err_set(err, LS_IO, "scan: fail point");
-    return record(w, &run, err);
+    rc = record(w, &run, err);
+    if (!rc)
+        ls_kept_tidy(part->cat);
+    return rc;
 }
 
 /* ---- one range ---- */

@@ -45,9 +45,12 @@ static void a_shared_scan_finds_what_one_alone_finds(void **state)
     assert_string_equal(world_find(w, A)->partner, "products/p9/1kg/hero-card/a.jpg");
     assert_int_equal(world_find(w, B)->kind, LS_FINDING_STALE);
     assert_int_equal(world_sql_int(w, "SELECT count(*) FROM lockstep_scan WHERE shared=1 AND findings='kept'"), 1);
-    /* the next one is a new one */
+    /* the next one is a new one, and the oldest findings go */
     world_scan(w);
     assert_int_equal(world_sql_int(w, "SELECT count(*) FROM lockstep_scan WHERE shared=1"), 2);
+    world_scan(w);
+    assert_int_equal(world_sql_int(w, "SELECT count(DISTINCT scan) FROM lockstep_finding"), 2);
+    assert_int_equal(world_sql_int(w, "SELECT count(DISTINCT scan) FROM lockstep_scan_range"), 2);
 }
 
 static enum ls_rc fail_list(struct world *w, enum ls_store_op op, const char *key, bool after)
@@ -136,7 +139,7 @@ static void who_is_told_to_stop_gives_its_ranges_back(void **state)
     atomic_store(&stop, false);
     assert_true(world_scan(w)->complete); /* goes on with the same one */
     assert_int_equal(world_sql_int(w, "SELECT count(*) FROM lockstep_scan WHERE shared=1"), 1);
-    assert_int_equal(world_sql_int(w, "SELECT max(turn) FROM lockstep_scan_range"), 2);
+    assert_true(world_sql_int(w, "SELECT max(turn) FROM lockstep_scan_range") > 1);
 }
 
 static void what_a_scan_alone_found_is_kept(void **state)
