@@ -46,36 +46,37 @@ static void unindex_object(struct ls_fold_image *image)
     image->table = NULL;
 }
 
+/* What follows returns false when out of memory. */
+
 /* After a change of object or now. */
-static enum ls_rc index_image(struct ls_fold *fold, struct ls_fold_image *image, struct ls_err *err)
+static bool index_image(struct ls_fold *fold, struct ls_fold_image *image)
 {
     if (image->now && !image->by_now.tbl) {
         HASH_ADD_KEYPTR(by_now, fold->rows, image->now, strlen(image->now), image);
         if (!image->by_now.tbl)
-            return ls_err_nomem(err);
+            return false;
     }
     struct ls_fold_image **table = !image->now                              ? &fold->dead
                                    : strcmp(image->now, image->object) == 0 ? NULL
                                                                             : &fold->astray;
     if (!table)
-        return LS_OK;
+        return true;
     image->by_object.tbl = NULL;
     HASH_ADD_KEYPTR(by_object, *table, image->object, strlen(image->object), image);
     if (!image->by_object.tbl)
-        return ls_err_nomem(err);
+        return false;
     image->table = table;
-    return LS_OK;
+    return true;
 }
 
 /* The row is at `now` (NULL: it was deleted), its object at `object`; either may be what it was. */
-static enum ls_rc place_image(struct ls_fold *fold, struct ls_fold_image *image, const char *object, const char *now,
-                              struct ls_err *err)
+static bool place_image(struct ls_fold *fold, struct ls_fold_image *image, const char *object, const char *now)
 {
     char *new_object = strdup(object), *new_now = now ? strdup(now) : NULL;
     if (!new_object || (now && !new_now)) {
         free(new_object);
         free(new_now);
-        return ls_err_nomem(err);
+        return false;
     }
     unindex_row(fold, image);
     unindex_object(image);
@@ -83,7 +84,7 @@ static enum ls_rc place_image(struct ls_fold *fold, struct ls_fold_image *image,
     free(image->now);
     image->object = new_object;
     image->now = new_now;
-    return index_image(fold, image, err);
+    return index_image(fold, image);
 }
 
 void ls_fold_drop_image(struct ls_fold *fold, struct ls_fold_image *image)
@@ -94,14 +95,14 @@ void ls_fold_drop_image(struct ls_fold *fold, struct ls_fold_image *image)
     image_free(image);
 }
 
-static enum ls_rc add_image(struct ls_fold *fold, const char *key, struct ls_fold_image **out, struct ls_err *err)
+/* A row that was at key, with its object; NULL when out of memory. */
+static struct ls_fold_image *add_image(struct ls_fold *fold, const char *key)
 {
     struct ls_fold_image *image = calloc(1, sizeof *image);
     if (!image)
-        return ls_err_nomem(err);
+        return NULL;
     DL_APPEND(fold->images, image);
-    *out = image;
-    return place_image(fold, image, key, key, err);
+    return place_image(fold, image, key, key) ? image : NULL; /* dispose frees it */
 }
 
 static struct ls_fold_image *find_image(const struct ls_fold *fold, const char *key)
@@ -130,19 +131,17 @@ const struct ls_fold_image *ls_fold_row(const struct ls_fold *fold, const char *
 enum ls_rc ls_fold_moved(struct ls_fold *fold, struct ls_fold_image *image, struct ls_err *err)
 {
     if (image->etag && ls_fold_row(fold, image->object))
-        return place_image(fold, image, image->object, NULL, err);
+        return place_image(fold, image, image->object, NULL) ? LS_OK : ls_err_nomem(err);
     ls_fold_drop_image(fold, image);
     return LS_OK;
 }
 
-static enum ls_rc set_etag(struct ls_fold_image *image, const char *etag, struct ls_err *err)
+static bool set_etag(struct ls_fold_image *image, const char *etag)
 {
     char *copy = etag ? strdup(etag) : NULL;
-    if (etag && !copy)
-        return ls_err_nomem(err);
     free(image->etag);
     image->etag = copy;
-    return LS_OK;
+    return copy || !etag;
 }
 
 static enum ls_rc image_deleted(struct ls_fold *fold, struct ls_fold_image *image, const struct ls_change *change,
@@ -153,22 +152,21 @@ static enum ls_rc image_deleted(struct ls_fold *fold, struct ls_fold_image *imag
         ls_fold_drop_image(fold, image);
         return LS_OK;
     }
-    enum ls_rc rc = set_etag(image, change->etag, err);
-    return rc == LS_OK ? place_image(fold, image, image->object, NULL, err) : rc;
+    bool done = set_etag(image, change->etag) && place_image(fold, image, image->object, NULL);
+    return done ? LS_OK : ls_err_nomem(err);
 }
 
 static enum ls_rc image_changed(struct ls_fold *fold, const struct ls_change *change, bool foreign, struct ls_err *err)
 {
     struct ls_fold_image *image = find_image(fold, change->key);
-    enum ls_rc rc = LS_OK;
     bool moved = change->new_key && strcmp(change->key, change->new_key) != 0;
     bool inserted = strcmp(change->action, "insert") == 0;
     if (!image && (!foreign || (!inserted && !moved && change->new_key)))
         return LS_OK;
     if (!image)
-        rc = add_image(fold, change->key, &image, err);
-    if (rc != LS_OK)
-        return rc;
+        image = add_image(fold, change->key);
+    if (!image)
+        return ls_err_nomem(err);
     if (inserted) {
         image->inserted = true;
         return LS_OK;
@@ -177,11 +175,10 @@ static enum ls_rc image_changed(struct ls_fold *fold, const struct ls_change *ch
         return image_deleted(fold, image, change, foreign, err);
     if (!moved)
         return LS_OK;
-    rc = set_etag(image, change->etag, err);
-    if (rc != LS_OK)
-        return rc;
     bool along = !foreign && strcmp(image->object, change->key) == 0;
-    return place_image(fold, image, along ? change->new_key : image->object, change->new_key, err);
+    bool done = set_etag(image, change->etag) &&
+                place_image(fold, image, along ? change->new_key : image->object, change->new_key);
+    return done ? LS_OK : ls_err_nomem(err);
 }
 
 /* ---- variants and products ---- */
@@ -200,15 +197,14 @@ static void unindex_folder(struct ls_fold *fold, struct ls_fold_folder *folder)
 }
 
 /* As place_image. */
-static enum ls_rc place_folder(struct ls_fold *fold, struct ls_fold_folder *folder, const char *where, const char *now,
-                               struct ls_err *err)
+static bool place_folder(struct ls_fold *fold, struct ls_fold_folder *folder, const char *where, const char *now)
 {
     struct ls_fold_folder **table = table_of(fold, folder->is_product);
     char *new_where = strdup(where), *new_now = now ? strdup(now) : NULL;
     if (!new_where || (now && !new_now)) {
         free(new_where);
         free(new_now);
-        return ls_err_nomem(err);
+        return false;
     }
     unindex_folder(fold, folder);
     free(folder->folder);
@@ -216,21 +212,19 @@ static enum ls_rc place_folder(struct ls_fold *fold, struct ls_fold_folder *fold
     folder->folder = new_where;
     folder->now = new_now;
     if (!new_now)
-        return LS_OK;
+        return true;
     HASH_ADD_KEYPTR(by_now, *table, new_now, strlen(new_now), folder);
-    return folder->by_now.tbl ? LS_OK : ls_err_nomem(err);
+    return folder->by_now.tbl != NULL;
 }
 
-static enum ls_rc add_folder(struct ls_fold *fold, const char *name, bool is_product, struct ls_fold_folder **out,
-                             struct ls_err *err)
+static struct ls_fold_folder *add_folder(struct ls_fold *fold, const char *name, bool is_product)
 {
     struct ls_fold_folder *folder = calloc(1, sizeof *folder);
     if (!folder)
-        return ls_err_nomem(err);
+        return NULL;
     folder->is_product = is_product;
     DL_APPEND(fold->folders, folder);
-    *out = folder;
-    return place_folder(fold, folder, name, name, err);
+    return place_folder(fold, folder, name, name) ? folder : NULL;
 }
 
 void ls_fold_drop_folder(struct ls_fold *fold, struct ls_fold_folder *folder)
@@ -248,15 +242,17 @@ static enum ls_rc folder_changed(struct ls_fold *fold, const struct ls_change *c
     HASH_FIND(by_now, *table, change->key, strlen(change->key), folder);
     if ((!folder && !foreign) || (change->new_key && !moved))
         return LS_OK;
-    enum ls_rc rc = folder ? LS_OK : add_folder(fold, change->key, is_product, &folder, err);
-    if (rc != LS_OK)
-        return rc;
+    if (!folder)
+        folder = add_folder(fold, change->key, is_product);
+    if (!folder)
+        return ls_err_nomem(err);
     if (!change->new_key && !foreign) { /* it was removed with all that belonged to it */
         ls_fold_drop_folder(fold, folder);
         return LS_OK;
     }
     bool along = moved && !foreign && strcmp(folder->folder, change->key) == 0;
-    return place_folder(fold, folder, along ? change->new_key : folder->folder, change->new_key, err);
+    bool done = place_folder(fold, folder, along ? change->new_key : folder->folder, change->new_key);
+    return done ? LS_OK : ls_err_nomem(err);
 }
 
 /* ---- all ---- */
@@ -276,8 +272,16 @@ enum ls_rc ls_fold_add(struct ls_fold *fold, const struct ls_change *change, boo
 
 void ls_fold_dispose(struct ls_fold *fold)
 {
-    while (fold->images)
-        ls_fold_drop_image(fold, fold->images);
-    while (fold->folders)
-        ls_fold_drop_folder(fold, fold->folders);
+    struct ls_fold_image *image, *next_image;
+    struct ls_fold_folder *folder, *next_folder;
+    HASH_CLEAR(by_now, fold->rows);
+    HASH_CLEAR(by_object, fold->dead);
+    HASH_CLEAR(by_object, fold->astray);
+    HASH_CLEAR(by_now, fold->variants);
+    HASH_CLEAR(by_now, fold->products);
+    DL_FOREACH_SAFE(fold->images, image, next_image)
+    image_free(image);
+    DL_FOREACH_SAFE(fold->folders, folder, next_folder)
+    folder_free(folder);
+    *fold = (struct ls_fold){0};
 }
