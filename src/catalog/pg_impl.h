@@ -70,13 +70,13 @@ struct ls_pg {
     char id[LS_INTENT_ID_LEN]; /* writer name for lockstep_change: the instance's, before that one of its own */
     char kind[16];
     int64_t number, started_ns;
-    int64_t epochs[LS_LEAD_SETTLER + 1]; /* of the roles whose lock `live` holds; 0 = not ours */
 
     pthread_mutex_t live_lock;
     /* live_lock: */
-    struct ls_pg_conn *live; /* holds the liveness lock of `number` */
-    uint64_t term;           /* how often that lock was taken */
-    int64_t heard_ms;        /* when the server last said that it is held */
+    int64_t epochs[LS_LEAD_SETTLER + 1]; /* of the roles whose lock `live` holds; 0 = not ours */
+    struct ls_pg_conn *live;             /* holds the liveness lock of `number` */
+    uint64_t term;                       /* how often that lock was taken */
+    int64_t heard_ms;                    /* when the server last said that it is held */
 
     atomic_bool has_instance;
     atomic_bool unsettled; /* a COMMIT was sent and its answer never came, see ls_pg_settle */

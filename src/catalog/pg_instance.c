@@ -290,27 +290,7 @@ enum ls_rc ls_pg_instance_list(struct ls_catalog *base, struct ls_instance_page 
 
 /* ---- roles ---- */
 
-/* Whether the role's lock on the liveness connection, which the caller holds by holding the writer, is ours now. */
-static enum ls_rc lock_role(struct ls_pg *cat, enum ls_lead role, struct ls_err *err)
-{
-    LS_AUTO(ls_pg_result) PGresult *res = NULL;
-    LS_AUTO(ls_pg_query) struct ls_pg_query q;
-    ls_pg_query_init(&q, LS_PG_ROLE_LOCK);
-    enum ls_rc rc = ls_pg_instance_hold(cat, ls_monotonic_ms() + cat->busy_timeout_ms, err);
-    if (rc == LS_OK && !cat->live)
-        return ls_err_set(err, LS_INVALID, "catalog %s: a role is taken before the instance was started", cat->label);
-    if (rc != LS_OK || cat->epochs[role])
-        return rc;
-    ls_pg_int(&q, role);
-    rc = ls_pg_send(cat->live, &q, err);
-    if (rc == LS_OK)
-        rc = ls_pg_flush(cat->live, &res, 1, NULL, err);
-    if (rc == LS_OK && ls_pg_get_int(res, 0, 0) == 0)
-        return ls_err_set(err, LS_BUSY, "catalog %s: another process has the role already", cat->label);
-    return rc;
-}
-
-/* Leave the lock, if the connection that holds it is still there. */
+/* Leave the lock, if the connection that holds it is still there. The caller holds live_lock. */
 static void unlock_role(struct ls_pg *cat, enum ls_lead role)
 {
     LS_AUTO(ls_pg_query) struct ls_pg_query q;
@@ -320,37 +300,55 @@ static void unlock_role(struct ls_pg *cat, enum ls_lead role)
         return;
     ls_pg_int(&q, role);
     if (ls_pg_send(cat->live, &q, NULL) != LS_OK || ls_pg_flush(cat->live, NULL, 0, NULL, NULL) != LS_OK)
-        cat->live->dead = true; /* taken anew before the next transaction */
+        cat->live->dead = true; /* it is made anew when it is needed */
+}
+
+/* Hold the role's lock on the liveness connection. *out_epoch is 0 when it was not ours before. */
+static enum ls_rc lock_role(struct ls_pg *cat, enum ls_lead role, int64_t *out_epoch, uint64_t *out_term,
+                            struct ls_err *err)
+{
+    LS_AUTO(ls_pg_result) PGresult *res = NULL;
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_ROLE_LOCK);
+    enum ls_rc rc = ls_pg_instance_term(&cat->base, out_term, err);
+    *out_epoch = 0;
+    if (rc != LS_OK)
+        return rc;
+    LS_LOCK(&cat->live_lock);
+    *out_epoch = cat->epochs[role];
+    if (*out_epoch || cat->term != *out_term)
+        return *out_epoch ? LS_OK : ls_err_set(err, LS_TRANSIENT, "catalog %s: the connection is lost", cat->label);
+    ls_pg_int(&q, role);
+    rc = ls_pg_send(cat->live, &q, err);
+    if (rc == LS_OK)
+        rc = ls_pg_flush(cat->live, &res, 1, NULL, err);
+    if (rc == LS_OK && ls_pg_get_int(res, 0, 0) == 0)
+        return ls_err_set(err, LS_BUSY, "catalog %s: another process has the role already", cat->label);
+    return rc;
 }
 
 enum ls_rc ls_pg_leader_take(struct ls_catalog *base, enum ls_lead role, int64_t *out_epoch, struct ls_err *err)
 {
     struct ls_pg *cat = ls_pg_of(base);
-    enum ls_rc rc = ls_pg_writer_take(cat, err);
-    if (rc != LS_OK)
-        return rc;
-    rc = lock_role(cat, role, err);
-    *out_epoch = cat->epochs[role];
-    ls_pg_writer_leave(cat);
+    uint64_t term;
+    enum ls_rc rc = lock_role(cat, role, out_epoch, &term, err);
     if (rc != LS_OK || *out_epoch)
         return rc;
     rc = ls_leader_raise(base, role, cat->id, out_epoch, err);
-    enum ls_rc held = ls_pg_writer_take(cat, NULL);
+    LS_LOCK(&cat->live_lock);
+    if (cat->term != term) /* the lock went with its connection */
+        return ls_err_set(err, LS_TRANSIENT, "catalog %s: the connection was lost while a role was taken", cat->label);
     if (rc == LS_OK)
         cat->epochs[role] = *out_epoch;
-    else if (held == LS_OK)
+    else
         unlock_role(cat, role);
-    if (held == LS_OK)
-        ls_pg_writer_leave(cat);
     return rc;
 }
 
 void ls_pg_leader_leave(struct ls_catalog *base, enum ls_lead role)
 {
     struct ls_pg *cat = ls_pg_of(base);
-    if (ls_pg_writer_take(cat, NULL) != LS_OK)
-        return; /* it goes with the process */
+    LS_LOCK(&cat->live_lock);
     if (cat->epochs[role])
         unlock_role(cat, role);
-    ls_pg_writer_leave(cat);
 }
