@@ -387,6 +387,14 @@ static enum ls_rc settle_own(struct ls_run *run, bool *out_forward, struct ls_er
     return rc == LS_OK ? ls_settle(run, out_forward, err) : rc;
 }
 
+/* Is this what a row says of its object? Then somebody has done the same once more. */
+static bool is_recorded(struct ls_run *run, const char *key, const char *etag)
+{
+    LS_AUTO(ls_image_page) struct ls_image_page page = {0};
+    enum ls_rc rc = ls_catalog_image_get(run->engine->catalog, NULL, key, &page, NULL);
+    return rc == LS_OK && page.items[0].record.known && strcmp(page.items[0].record.etag, etag) == 0;
+}
+
 /* Does the store hold something of an intent that another host has undone? A request that was on its way then may have
  * arrived later. */
 static bool came_late(struct ls_run *run)
@@ -399,6 +407,8 @@ static bool came_late(struct ls_run *run)
         struct ls_object_info info;
         const char *key = item->action == LS_ACTION_PUT ? item->key : item->dest;
         if (item->action == LS_ACTION_DELETE || ls_store_head_one(store, key, &info, NULL) != LS_OK)
+            continue;
+        if (item->action != LS_ACTION_TRASH && is_recorded(run, key, info.etag))
             continue;
         if (item->action == LS_ACTION_TRASH || strcmp(info.meta.intent, run->intent.id) == 0 ||
             (item->action == LS_ACTION_COPY && ls_copy_is_ours(run, item, &info)))
