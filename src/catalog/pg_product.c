@@ -88,23 +88,31 @@ enum ls_rc ls_pg_product_add(struct ls_tx *tx, const char *product, struct ls_er
     return rc == LS_OK ? explain_product(ls_pg_run(tx, &q, NULL, NULL, err), product, err) : rc;
 }
 
+/* A foreign key that we know nothing of: our own are looked at before. */
+static enum ls_rc explain_referred(enum ls_rc rc, const char *what, const char *name, struct ls_err *err)
+{
+    if (rc != LS_NOT_FOUND)
+        return rc;
+    ls_err_prefix(err, "%s %s: other rows of the application refer to it: ", what, name);
+    if (err)
+        err->rc = LS_DENIED;
+    return LS_DENIED;
+}
+
 enum ls_rc ls_pg_product_remove(struct ls_tx *tx, const char *product, struct ls_err *err)
 {
     int changes = 0;
+    bool exists = false;
     LS_AUTO(ls_pg_query) struct ls_pg_query q;
     ls_pg_query_init(&q, LS_PG_PRODUCT_DELETE);
     ls_pg_text(&q, product);
-    enum ls_rc rc = ls_pg_run(tx, &q, &changes, NULL, err);
-    bool exists = rc == LS_NOT_FOUND; /* a foreign key says so */
+    enum ls_rc rc = explain_referred(ls_pg_run(tx, &q, &changes, NULL, err), "product", product, err);
     if (rc == LS_OK && changes == 0)
         rc = ls_pg_product_exists(tx->cat, tx, product, &exists, err);
-    else if (rc != LS_NOT_FOUND)
+    if (rc != LS_OK || changes)
         return rc;
-    if (rc == LS_OK && !exists)
-        return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no product %s", product);
-    return exists ? ls_err_set(err, LS_NOT_EMPTY, "catalog: product %s still has variants or images%s", product,
-                               rc == LS_OK ? "" : " (or rows that are deleted softly)")
-                  : rc;
+    return exists ? ls_err_set(err, LS_NOT_EMPTY, "catalog: product %s still has variants or images", product)
+                  : ls_err_set(err, LS_NOT_FOUND, "catalog: there is no product %s", product);
 }
 
 enum ls_rc ls_pg_product_rename(struct ls_tx *tx, const char *from, const char *to, struct ls_err *err)
@@ -236,8 +244,8 @@ enum ls_rc ls_pg_variant_remove(struct ls_tx *tx, const char *variant_id, struct
     LS_AUTO(ls_pg_query) struct ls_pg_query q;
     ls_pg_query_init(&q, LS_PG_VARIANT_DELETE);
     ls_pg_text(&q, variant_id);
-    enum ls_rc rc = ls_pg_run(tx, &q, &changes, NULL, err);
-    if ((rc != LS_OK && rc != LS_NOT_FOUND) || changes)
+    enum ls_rc rc = explain_referred(ls_pg_run(tx, &q, &changes, NULL, err), "variant", variant_id, err);
+    if (rc != LS_OK || changes)
         return rc;
     LS_AUTO(ls_pg_result) PGresult *res = NULL;
     LS_AUTO(ls_pg_query) struct ls_pg_query look;
