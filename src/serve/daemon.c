@@ -175,6 +175,7 @@ static void drain(struct ls_serve *serve)
     LS_LOG_INFO("serve", "draining", {"requests", ls_v_uint(ls_http_running(serve->http))});
     while (ls_http_running(serve->http) || atomic_load(&serve->jobs_running)) {
         int got = await_signal(DRAIN_TICK_MS);
+        ls_http_reap(serve->http);
         ls_events_wake(serve);
         if (got != SIGTERM && got != SIGINT && ls_monotonic_ms() < until_ms)
             continue;
