@@ -111,6 +111,7 @@ def test_a_large_answer_needs_no_more_memory_than_a_small_one(lockstep):
         return int(status.split("VmHWM:")[1].split()[0])
 
     seed(lockstep, ("p1", "500ml", 1))
+    lockstep.set_config("settle", "insert", "ignore")
     small, large = peak(0, 2000), peak(2000, 200_000)
     print(f"{small} KiB with 2,000 images, {large} KiB with 200,000")
     assert large - small < 8 * 1024, f"{small} KiB with 2,000 images, {large} KiB with 200,000"
