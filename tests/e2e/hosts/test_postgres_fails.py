@@ -290,12 +290,12 @@ def test_each_call_ends_in_time_while_postgres_is_away(shop, how):
     until = time.monotonic() + LIMIT_S * SLOW
     running = {name: calls.run(mount.products / name, code) for name, code in codes.items()}
     said = {name: calls.ended(process, until) for name, process in running.items()}
+    wait_until(lambda: "event=changes_not_followed" in mount.text(), "the log says that it cannot follow", 60)
     event.clear()
     assert shop.proxy.fired > 0
     for name, (status, text) in said.items():
         kept = (0,) if name in ("list", "stat", "statfs", "read") else ()
         assert status in (errno.EIO, errno.EBUSY, *kept), (name, status, text, mount.text()[-4000:])
-    wait_until(lambda: "event=changes_not_followed" in mount.text(), "the log says that it cannot follow", 60)
     calls.settled(shop)
     calls.everything_works(shop, mount, bytes_before)
 
