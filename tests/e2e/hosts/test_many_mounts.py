@@ -99,6 +99,62 @@ def test_three_mounts_at_work_at_once(lockstep, seed, record_property):
     check_work(lockstep, 3, seed, record_property)
 
 
+# ---- what the random work has found, one by one
+
+FOLDER = "p1/500ml/hero-card"
+
+
+@pytest.fixture
+def here_and_there(lockstep):
+    with mounts_of(lockstep, 2) as mounts:
+        (mounts[0].products / FOLDER).mkdir(parents=True)
+        (mounts[0].products / FOLDER / "a.jpg").write_bytes(b"old")
+        wait_until((mounts[1].products / FOLDER / "a.jpg").exists, "the file is shown")
+        yield mounts
+        for mount in mounts:
+            assert mount.unmount() == 0
+    lockstep.assert_in_step()
+
+
+@pytest.mark.pairs("file", "postgres")
+def test_a_mode_that_is_set_while_another_writes_stays(here_and_there):
+    here, there = (mount.products / FOLDER / "a.jpg" for mount in here_and_there)
+    with open(here, "wb") as file:
+        file.write(b"new")
+        os.chmod(there, 0o600)
+    wait_until(lambda: there.read_bytes() == b"new", "the new bytes are shown")
+    assert [path.stat().st_mode & 0o777 for path in (here, there)] == [0o600, 0o600]
+    with open(here, "wb") as file:  # what the writer sets itself holds
+        file.write(b"newer")
+        os.chmod(there, 0o640)
+        os.fchmod(file.fileno(), 0o444)
+    wait_until(lambda: there.stat().st_mode & 0o777 == 0o444, "the writer's mode is shown")
+
+
+@pytest.mark.pairs("file", "postgres")
+def test_who_renames_sees_what_another_wrote_before(here_and_there):
+    """The same number of bytes each time, so that the size gives the kernel no reason to drop what it has."""
+    here, there = (mount.products for mount in here_and_there)
+    assert (here / FOLDER / "a.jpg").read_bytes() == b"old"
+    (there / FOLDER / "a.jpg").write_bytes(b"new")
+    os.rename(here / "p1/500ml", here / "p1/1kg")
+    assert (here / "p1/1kg/hero-card/a.jpg").read_bytes() == b"new"
+    wait_until((there / "p1/1kg/hero-card/a.jpg").exists, "the rename is shown")
+    (there / "p1/1kg/hero-card/a.jpg").write_bytes(b"alt")
+    os.rename(here / "p1/1kg/hero-card/a.jpg", here / "p1/1kg/hero-card/b.jpg")
+    assert (here / "p1/1kg/hero-card/b.jpg").read_bytes() == b"alt"
+
+
+@pytest.mark.pairs("file", "postgres")
+def test_a_longer_version_is_read_to_its_end_at_once(here_and_there):
+    here, there = (mount.products / FOLDER / "a.jpg" for mount in here_and_there)
+    for size in range(4, 200, 4):
+        assert there.stat().st_size == here.stat().st_size
+        here.write_bytes(b"x" * size)
+        assert there.read_bytes() == b"x" * size
+        wait_until(lambda size=size: there.stat().st_size == size, "the size is shown")
+
+
 # ---- how soon
 
 CHANGES = 200
