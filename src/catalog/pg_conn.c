@@ -18,6 +18,7 @@
 #include "base/log.h"
 
 #define CONNECT_MOST_MS 10000
+#define BRIEF_MS 5000
 #define BACKOFF_FIRST_MS 20
 #define BACKOFF_LARGEST_MS 500
 
@@ -234,10 +235,12 @@ bool ls_pg_conn_lost(struct ls_pg_conn *conn)
 
 int64_t ls_pg_conn_deadline(const struct ls_pg_conn *conn)
 {
-    int64_t deadline_ms = conn->cat->deadline_ms;
+    int64_t limit_ms = conn->cat->deadline_ms + conn->cat->deadline_ms / 6;
     if (conn->patient)
         return INT64_MAX;
-    return ls_monotonic_ms() + deadline_ms + deadline_ms / 6;
+    if (conn->brief && limit_ms > BRIEF_MS)
+        limit_ms = BRIEF_MS;
+    return ls_monotonic_ms() + limit_ms;
 }
 
 bool ls_pg_conn_wait(struct ls_pg_conn *conn, int64_t deadline_ms)

@@ -31,6 +31,7 @@ struct ls_pg_conn {
     struct ls_pg *cat;
     struct ls_pg_conn *next; /* in the list of idle ones */
     bool patient;            /* a statement may take as long as it likes */
+    bool brief;              /* none takes long: who has waited for some seconds has lost it */
     bool dead;               /* the connection is lost, or in a state that nobody knows */
     bool late;               /* it is dead because no answer came in time */
     bool prepared[LS_PG_COUNT];

@@ -47,6 +47,15 @@ static void bind_row(struct ls_pg_query *q, const struct ls_pg *cat, const char 
     ls_pg_int(q, cat->started_ns);
 }
 
+/* Others wait for what is asked on this connection, so a server that is silent is not waited for long. */
+static enum ls_rc open_live(struct ls_pg *cat, int64_t deadline_ms, struct ls_err *err)
+{
+    enum ls_rc rc = ls_pg_conn_open(cat, deadline_ms, &cat->live, err);
+    if (rc == LS_OK)
+        cat->live->brief = true;
+    return rc;
+}
+
 /* Take the lock of a number on the liveness connection. LS_BUSY: somebody has it, perhaps our own lost connection. */
 static enum ls_rc take_lock(struct ls_pg_conn *conn, int64_t number, struct ls_err *err)
 {
@@ -92,7 +101,7 @@ static enum ls_rc hold(struct ls_pg *cat, int64_t deadline_ms, struct ls_err *er
     ls_pg_conn_close(LS_STEAL(cat->live));
     memset(cat->epochs, 0, sizeof cat->epochs); /* its locks of roles are gone with it */
     int64_t now_ms = ls_monotonic_ms();
-    enum ls_rc rc = ls_pg_conn_open(cat, deadline_ms, &cat->live, err);
+    enum ls_rc rc = open_live(cat, deadline_ms, err);
     while (rc == LS_OK && (rc = take_lock(cat->live, cat->number, err)) == LS_BUSY &&
            ls_monotonic_ms() + HOLD_PAUSE_MS < deadline_ms) {
         rc = evict(cat->live, cat->number, err);
@@ -187,7 +196,7 @@ enum ls_rc ls_pg_instance_start(struct ls_catalog *base, const char *kind, char 
     if (rc == LS_OK)
         rc = insert_row(tx, id, &cat->number, err);
     if (rc == LS_OK)
-        rc = ls_pg_conn_open(cat, ls_monotonic_ms() + cat->busy_timeout_ms, &cat->live, err);
+        rc = open_live(cat, ls_monotonic_ms() + cat->busy_timeout_ms, err);
     if (rc == LS_OK)
         rc = take_lock(cat->live, cat->number, err);
     if (rc == LS_OK) {
