@@ -146,8 +146,10 @@ static enum attempt open_row(struct open_state *open, struct ls_file *file, cons
         return NEEDS_GATE; /* an unlink may be half done: then the node has what is needed after it */
     if (!row)
         return moved ? AGAIN : fail(open, ESTALE);
-    if (file->handles == 0 && !file->stage)
-        return first_handle(open, file, row);
+    if (file->handles == 0 && !file->stage) {
+        enum attempt result = first_handle(open, file, row);
+        return result == SUPERSEDED && moved ? AGAIN : result;
+    }
     if (row->record.known && strcmp(file->etag, row->record.etag) != 0)
         return moved ? AGAIN : fail(open, ESTALE);
     if (open->flags & O_TRUNC) {
