@@ -12,8 +12,6 @@
 #include "base/auto.h"
 #include "base/log.h"
 
-static inline void ls_image_page_auto(struct ls_image_page *page) { ls_image_page_dispose(page); }
-
 enum ls_rc ls_act_cancelled(const struct ls_act *act, struct ls_err *err)
 {
     if (act->opts->cancel && atomic_load(act->opts->cancel))
