@@ -108,7 +108,7 @@ static void fill_item(const struct pass *pass, const struct ls_spool_finding *f,
 static enum ls_rc settle(struct sync *s, const struct pass *pass, const struct ls_spool_finding *f, enum ls_rc rc,
                          const char *text, struct ls_err *err)
 {
-    struct ls_finding_text texts;
+    struct ls_finding_text texts = {.product = ""};
     struct ls_finding shown;
     unsigned mark = pass->mend == LS_MEND_REFILE && f->kind == LS_FINDING_STALE    ? LS_SPOOL_REFILED
                     : pass->mend == LS_MEND_REFRESH && f->kind != LS_FINDING_STALE ? LS_SPOOL_RECORDED
