@@ -186,7 +186,7 @@ struct ls_trash {
     const char *trash_key; /* where it lies */
     const char *etag;
     uint64_t size_bytes;
-    const char *reason; /* "orphaned", "overwritten", "misplaced" */
+    const char *reason; /* "orphaned", "overwritten", "misplaced", "deleted" */
     const char *row;    /* its image row as JSON, or NULL (orphans have none) */
     int64_t at_ns;
 };

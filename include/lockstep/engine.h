@@ -137,7 +137,7 @@ struct ls_mend_item {
     const char *dest;        /* for RELINK */
     const char *row_etag;    /* what the scan saw recorded (NULL = no row, "" = a row with nothing recorded) */
     const char *object_etag; /* what it saw in the store (NULL = no object; for REFRESH = any) */
-    const char *reason;      /* for TRASH: "orphaned", "misplaced" */
+    const char *reason;      /* for TRASH: "orphaned", "misplaced", "deleted" */
     enum ls_rc rc;           /* out: LS_CONFLICT when either side has changed since, and then it was left alone */
     struct ls_err err;       /* out */
 };
