@@ -19,12 +19,12 @@ static const char step_aside[] =
     "AND p.prorettype = 'trigger'::regtype LOOP EXECUTE 'DROP FUNCTION ' || r.f || ' CASCADE'; END LOOP; END $$; "
     "ALTER SCHEMA lockstep RENAME TO lockstep_before";
 
+/* Tables in the order in which they were made: what others refer to comes first. */
 static const char copy_rows[] =
     "DO $$ DECLARE t text; c text; BEGIN "
     "FOR t IN SELECT c.relname FROM pg_catalog.pg_class c WHERE c.relnamespace = 'lockstep_before'::regnamespace "
     "AND c.relkind = 'r' AND c.relname NOT IN ('lockstep_object', 'lockstep_meta', 'lockstep_change', "
-    "'lockstep_intent', "
-    "'lockstep_intent_item', 'lockstep_claim', 'lockstep_instance') LOOP "
+    "'lockstep_intent', 'lockstep_intent_item', 'lockstep_claim', 'lockstep_instance') ORDER BY c.oid LOOP "
     "EXECUTE format('INSERT INTO lockstep.%1$I OVERRIDING SYSTEM VALUE SELECT * FROM lockstep_before.%1$I', t); "
     "END LOOP; "
     "FOR t, c IN SELECT r.relname, a.attname FROM pg_catalog.pg_class r JOIN pg_catalog.pg_attribute a "
@@ -37,8 +37,8 @@ static const char copy_rows[] =
     "WHERE o.key = n.key AND o.known; "
     "INSERT INTO lockstep.lockstep_meta SELECT * FROM lockstep_before.lockstep_meta ON CONFLICT DO NOTHING; "
     "DELETE FROM lockstep.lockstep_change; "
-    "UPDATE lockstep.lockstep_meta SET value = nextval(pg_get_serial_sequence('lockstep.lockstep_change', "
-    "'seq'))::text "
+    "UPDATE lockstep.lockstep_meta "
+    "SET value = nextval(pg_get_serial_sequence('lockstep.lockstep_change', 'seq'))::text "
     "WHERE name = 'change_floor'; PERFORM pg_notify('lockstep_change', ''); END $$";
 
 enum ls_rc ls_pg_remap(const struct ls_pg_opts *opts, struct ls_err *err)

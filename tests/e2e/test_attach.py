@@ -356,7 +356,9 @@ def test_a_hostile_mapping_is_refused_with_its_place(lockstep_attached, section,
 def test_another_mapping_is_refused_until_attach_takes_it(lockstep_attached):
     lockstep = lockstep_attached
     lockstep.put(KEY.format("a"), b"one")
-    lockstep.run("log")
+    lockstep.backend.put(KEY.format("orphan"), b"none")
+    lockstep.run("scan", "--grace=0s", check=1)
+    lockstep.backend.delete(KEY.format("orphan"))
     before = lockstep.run("log").stdout
     last = ask(lockstep, "select max(seq) from lockstep.lockstep_change")
     mount = lockstep.mount()
