@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Joining an application's database: propose a mapping, check one, leave again. Only cli/compose.c and tests include
+ * Joining an application's database: propose a mapping, check one, leave again. Only the command line and tests include
  * this. Installing is ls_catalog_pg_open with the mapping and create. Each call makes a connection of its own; nothing
  * but ls_pg_detach changes the database.
  */
 #ifndef LOCKSTEP_CATALOG_ATTACH_H
 #define LOCKSTEP_CATALOG_ATTACH_H
 
-#include "catalog/backends.h"
+#include <stdint.h>
+
 #include "catalog/mapping.h"
+
+struct ls_pg_opts; /* backends.h */
 
 /* Texts in whole lines. */
 struct ls_attach_report {
@@ -18,7 +21,6 @@ struct ls_attach_report {
     struct ls_buf problems; /* each says what to do, as SQL or as a line of the config */
     struct ls_buf advice;   /* what would be better */
     struct ls_buf grants;   /* SQL: all that the role needs, whether it has it or not */
-    struct ls_buf lacking;  /* lines for the config that somebody must fill in, as comments */
 };
 void ls_attach_report_init(struct ls_attach_report *report);
 void ls_attach_report_auto(struct ls_attach_report *report);

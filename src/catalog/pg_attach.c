@@ -25,7 +25,6 @@ void ls_attach_report_init(struct ls_attach_report *report)
     ls_buf_init(&report->problems, REPORT_MAX);
     ls_buf_init(&report->advice, REPORT_MAX);
     ls_buf_init(&report->grants, REPORT_MAX);
-    ls_buf_init(&report->lacking, REPORT_MAX);
 }
 
 void ls_attach_report_auto(struct ls_attach_report *report)
@@ -33,7 +32,6 @@ void ls_attach_report_auto(struct ls_attach_report *report)
     ls_buf_dispose(&report->problems);
     ls_buf_dispose(&report->advice);
     ls_buf_dispose(&report->grants);
-    ls_buf_dispose(&report->lacking);
 }
 
 enum ls_rc ls_pg_connect_patient(const struct ls_pg_opts *opts, struct ls_catalog **out_cat, struct ls_err *err)
@@ -177,9 +175,6 @@ static enum ls_rc say_lacking(const struct checking *c, enum ls_map_table_id id,
                         table->name, column, column, ls_map_table_word(id),
                         id == LS_MAP_PRODUCT ? " (else products can only be made by the application)" : "");
     if (!text)
-        return ls_err_nomem(c->err);
-    if (!is_id &&
-        ls_buf_addf(&c->report->lacking, "# [map.%s]\n# constant.%s = \n", ls_map_table_word(id), column) != LS_OK)
         return ls_err_nomem(c->err);
     return id == LS_MAP_PRODUCT ? add_advice(c, text) : add_problem(c, text);
 }

@@ -4,6 +4,7 @@
  * contract has rows without a product, variant or type; where the shop forbids that, it is allowed for the test.
  */
 #include "catalog/attach.h"
+#include "catalog/backends.h"
 #include "catalog/contract.h"
 #include "catalog/pg_fixture.h"
 

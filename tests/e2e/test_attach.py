@@ -49,16 +49,28 @@ KEYS = {
 }
 
 
+@pytest.fixture
+def beside(folder, minio_backend, postgres):
+    """Makes a shop's tables, and a lockstep that is not attached to them yet."""
+    made = []
+
+    def make(shop):
+        made.append(Lockstep(folder, minio_backend, database=postgres, shop=shop))
+        make_shop(postgres, shop)
+        return made[0]
+
+    yield make
+    made[0].close()
+
+
 @pytest.fixture(params=["prisma", "snake"])
-def shop(request, folder, minio_backend, postgres):
+def shop(request, beside):
     """Attached, with rows of the application's around."""
-    lockstep = Lockstep(folder, minio_backend, database=postgres, shop=request.param)
-    make_shop(postgres, request.param)
-    with psycopg.connect(postgres) as connection:
+    lockstep = beside(request.param)
+    with psycopg.connect(lockstep.database) as connection:
         connection.execute(OTHERS[request.param])
     attach(lockstep, request.param)
-    yield lockstep
-    lockstep.close()
+    return lockstep
 
 
 def ask(lockstep, sql, *values):
@@ -193,9 +205,8 @@ def test_a_row_that_disagrees_with_its_key_is_refiled(shop):
     in_step(shop, 2)
 
 
-def test_rows_that_were_there_before_are_taken_over_and_do_not_change(folder, minio_backend, postgres):
-    lockstep = Lockstep(folder, minio_backend, database=postgres, shop="snake")
-    make_shop(postgres, "snake")
+def test_rows_that_were_there_before_are_taken_over_and_do_not_change(beside):
+    lockstep = beside("snake")
     ask(lockstep, "insert into products (slug) values ('p1')")
     ask(lockstep, "insert into product_variants (product_id, weight) values (1, '500ml')")
     ask(
@@ -218,7 +229,6 @@ def test_rows_that_were_there_before_are_taken_over_and_do_not_change(folder, mi
     lockstep.run("import", "--from-catalog", check=0)
     lockstep.run("attach", "--check", check=0)
     assert lockstep.scan_json()["missingFiles"] == 0
-    lockstep.close()
 
 
 def test_a_change_of_other_columns_waits_for_nobody(lockstep_attached):
@@ -233,26 +243,24 @@ def test_a_change_of_other_columns_waits_for_nobody(lockstep_attached):
 
 
 @pytest.mark.mount
-def test_detach_leaves_no_trace_and_is_refused_beside_a_mount(folder, minio_backend, postgres):
-    lockstep = Lockstep(folder, minio_backend, database=postgres, shop="prisma")
-    make_shop(postgres, "prisma")
-    before = schema(postgres)
+def test_detach_leaves_no_trace_and_is_refused_beside_a_mount(beside):
+    lockstep = beside("prisma")
+    before = schema(lockstep.database)
     attach(lockstep, "prisma")
-    assert schema(postgres) != before
+    assert schema(lockstep.database) != before
     lockstep.put(KEY.format("a"), b"one")
     mount = lockstep.mount()
     assert "a mount of lockstep runs" in lockstep.run("detach", "--yes", check=4).stderr
-    assert schema(postgres) != before
+    assert schema(lockstep.database) != before
     assert mount.unmount() == 0
     lockstep.run("detach", check=64)
     lockstep.run("detach", "--yes")
-    assert schema(postgres) == before
+    assert schema(lockstep.database) == before
     assert len(ask(lockstep, KEYS["prisma"])) == 1
     lockstep.run("scan", check=4)
     lockstep.run("attach")
     lockstep.run("import", "--from-catalog", check=0)
     in_step(lockstep, 1)
-    lockstep.close()
 
 
 def test_detach_is_refused_while_an_operation_is_open(lockstep_attached):
@@ -264,15 +272,15 @@ def test_detach_is_refused_while_an_operation_is_open(lockstep_attached):
     lockstep.run("detach", "--yes")
 
 
-def test_a_role_with_the_printed_rights_is_enough(folder, minio_backend, postgres):
-    lockstep = Lockstep(folder, minio_backend, database=postgres, shop="snake")
-    make_shop(postgres, "snake")
+def test_a_role_with_the_printed_rights_is_enough(beside):
+    lockstep = beside("snake")
+    postgres = lockstep.database
     role = f"shop_{os.urandom(4).hex()}"
     ask(lockstep, f"create role {role} login")
     try:
         lockstep.database = postgres.replace("user=postgres", f"user={role}")
         refused = lockstep.run(
-            "init", "--attach", *minio_backend.init_args(), "--catalog", lockstep.database, check=(1, 4)
+            "init", "--attach", *lockstep.backend.init_args(), "--catalog", lockstep.database, check=(1, 4)
         )
         assert "lacks a right" in refused.stderr or "can see" in refused.stderr
         grants = [line for line in lockstep.run("attach", "--check", check=1).stdout.splitlines() if "GRANT" in line]
@@ -291,12 +299,10 @@ def test_a_role_with_the_printed_rights_is_enough(folder, minio_backend, postgre
         with psycopg.connect(postgres) as owner:
             owner.execute(f"drop owned by {role}")
             owner.execute(f"drop role {role}")
-    lockstep.close()
 
 
-def test_an_enum_whose_words_are_no_folders_is_translated(folder, minio_backend, postgres):
-    lockstep = Lockstep(folder, minio_backend, database=postgres, shop="prisma")
-    make_shop(postgres, "prisma")
+def test_an_enum_whose_words_are_no_folders_is_translated(beside):
+    lockstep = beside("prisma")
     for word in ("hero-card", "info-card", "other-images"):
         ask(lockstep, f"""alter type "ImageType" rename value '{word}' to '{word.upper().replace("-", "_")}'""")
     attach(lockstep, "prisma")
@@ -308,7 +314,6 @@ def test_an_enum_whose_words_are_no_folders_is_translated(folder, minio_backend,
         ("OTHER_IMAGES",),
     ]
     in_step(lockstep, 2)
-    lockstep.close()
 
 
 def test_a_password_is_refused_in_the_url_and_shown_nowhere(lockstep_attached):
@@ -383,7 +388,7 @@ def test_another_mapping_is_refused_until_attach_takes_it(lockstep_attached):
     assert "it is attached to an application's tables" in lockstep.run("scan", check=4).stderr
 
 
-def test_what_does_not_fit_is_explained_and_changes_nothing(lockstep_attached, folder):
+def test_what_does_not_fit_is_explained_and_changes_nothing(lockstep_attached):
     lockstep = lockstep_attached
     lockstep.run("detach", "--yes")
     ask(lockstep, 'drop index "ProductImage_fileName_key"; drop index "ProductVariant_productId_weight_key"; select 1')
