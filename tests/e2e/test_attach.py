@@ -231,6 +231,24 @@ def test_rows_that_were_there_before_are_taken_over_and_do_not_change(beside):
     assert lockstep.scan_json()["missingFiles"] == 0
 
 
+def test_import_from_the_catalog_is_for_the_own_tables_too(lockstep_file):
+    lockstep = lockstep_file
+    lockstep.put(KEY.format("a"), b"one")
+    lockstep.backend.put(KEY.format("b"), b"three")
+    for name in ("b", "missing"):
+        lockstep.oracle.execute(
+            "insert into product_image (product_id, variant_id, variant_weight, image_type, file_name, image_url)"
+            " select product_id, variant_id, variant_weight, image_type, ?, ? from product_image where file_name = ?",
+            KEY.format(name),
+            f"{lockstep.oracle.public_url}/{KEY.format(name)}",
+            KEY.format("a"),
+        )
+    assert lockstep.run("import", "--from-catalog", check=1).stdout.startswith("1 recorded, 1 without an object")
+    assert lockstep.oracle.rows()[KEY.format("b")].size == 5
+    assert lockstep.run("import", "--from-catalog", check=1).stdout.startswith("0 recorded, 1 without an object")
+    assert "takes all rows" in lockstep.run("import", "--from-catalog", "p1", check=64).stderr
+
+
 def test_a_change_of_other_columns_waits_for_nobody(lockstep_attached):
     lockstep = lockstep_attached
     lockstep.put(KEY.format("a"), b"one")
