@@ -271,7 +271,7 @@ def test_while_the_store_is_away_it_waits(lockstep_minio, minio_server):
 @pytest.mark.pairs("file", "postgres")
 def test_many_rows_at_once(lockstep):
     """A burst: deleted and renamed in one transaction each; the process stays small."""
-    count = sized(2_000, 10_000)
+    count = sized(1_000, 10_000)
     small = png("small", 2)
     keys = [f"products/p1/500ml/hero-card/image-{i:05d}.png" for i in range(count)]
     with ThreadPoolExecutor(16) as pool:
