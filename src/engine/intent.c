@@ -18,7 +18,6 @@
 
 #define POLL_FIRST_MS 5
 #define POLL_MOST_MS 200
-#define LATE_AT_MOST 1000 /* items that are looked at for what came late */
 
 void ls_run_init(struct ls_run *run, struct ls_engine *engine, enum ls_op op, void *op_state)
 {
@@ -387,7 +386,7 @@ static enum ls_rc settle_own(struct ls_run *run, bool *out_forward, struct ls_er
     return rc == LS_OK ? ls_settle(run, out_forward, err) : rc;
 }
 
-/* Is this what a row says of its object? Then somebody has done the same once more. */
+/* Is this what a row says of its object? Then somebody has taken it in. */
 static bool is_recorded(struct ls_run *run, const char *key, const char *etag)
 {
     LS_AUTO(ls_image_page) struct ls_image_page page = {0};
@@ -395,26 +394,16 @@ static bool is_recorded(struct ls_run *run, const char *key, const char *etag)
     return rc == LS_OK && page.items[0].record.known && strcmp(page.items[0].record.etag, etag) == 0;
 }
 
-/* Does the store hold something of an intent that another host has undone? A request that was on its way then may have
- * arrived later. */
+/* Has an upload that was on its way while another host undid it arrived after that? It is known by the intent's id. A
+ * copy is not: another may have done the same once more, and made the very same. */
 static bool came_late(struct ls_run *run)
 {
-    struct ls_store *store = run->engine->store;
-    if (look_up_fate(run) != FATE_BACK)
+    struct ls_object_info info;
+    if (run->intent.op != LS_OP_PUT || run->n_items == 0 || look_up_fate(run) != FATE_BACK)
         return false;
-    for (size_t i = 0; i < run->n_items && i < LATE_AT_MOST; i++) {
-        const struct ls_intent_item *item = &run->items[i];
-        struct ls_object_info info;
-        const char *key = item->action == LS_ACTION_PUT ? item->key : item->dest;
-        if (item->action == LS_ACTION_DELETE || ls_store_head_one(store, key, &info, NULL) != LS_OK)
-            continue;
-        if (item->action != LS_ACTION_TRASH && is_recorded(run, key, info.etag))
-            continue;
-        if (item->action == LS_ACTION_TRASH || strcmp(info.meta.intent, run->intent.id) == 0 ||
-            (item->action == LS_ACTION_COPY && ls_copy_is_ours(run, item, &info)))
-            return true;
-    }
-    return false;
+    const char *key = run->items[0].key;
+    return ls_store_head_one(run->engine->store, key, &info, NULL) == LS_OK &&
+           strcmp(info.meta.intent, run->intent.id) == 0 && !is_recorded(run, key, info.etag);
 }
 
 /* Write a lost intent into the journal once more, as ours, to be settled anew. LS_BUSY: others work there by now. */
