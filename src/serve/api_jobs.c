@@ -123,8 +123,13 @@ void ls_api_job_events(struct ls_serve *serve, struct ls_request *req, struct ls
 {
     struct ls_job_view view;
     struct ls_err err = LS_ERR_INIT;
+    pthread_mutex_lock(&serve->events.lock);
+    bool room = serve->events.n < LS_STREAMS_MOST;
+    pthread_mutex_unlock(&serve->events.lock);
     if (ls_jobs_get(serve->jobs, ls_request_param(req, ":job"), &view, &err))
         ls_problem_err(reply, &err);
+    else if (!room)
+        ls_problem(reply, 503, "busy", "%d streams are open already", LS_STREAMS_MOST);
     else
         ls_reply_events(reply, view.id);
 }

@@ -17,7 +17,6 @@
 #include "serve/internal.h"
 #include "serve/jobs.h"
 
-#define STREAMS_MOST 100
 #define BLOCK 1024
 #define COMMENT_MS 15000
 
@@ -124,7 +123,7 @@ struct MHD_Response *ls_events_response(struct ls_serve *serve, struct MHD_Conne
     stream->told_state = -1;
     snprintf(stream->job, sizeof stream->job, "%s", job);
     pthread_mutex_lock(&serve->events.lock);
-    bool room = serve->events.n < STREAMS_MOST;
+    bool room = serve->events.n < LS_STREAMS_MOST;
     if (room) {
         stream->next = serve->events.streams;
         serve->events.streams = stream;

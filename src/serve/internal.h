@@ -25,6 +25,7 @@ struct ls_job_view;
 struct ls_json;
 
 /* Streams that follow jobs; see events.c. */
+#define LS_STREAMS_MOST 100
 struct ls_events {
     pthread_mutex_t lock; /* all below */
     struct stream *streams;

@@ -106,6 +106,28 @@ def test_jobs_survive_a_restart_as_done_or_aborted(lockstep):
 
 
 @pytest.mark.pairs("file")
+def test_many_streams_follow_one_job_to_its_end(lockstep):
+    """A hundred of them at most: one more is refused, unless others have ended by then."""
+    seed(lockstep, ("p1", "500ml", 3))
+    server = Server(lockstep).start(failpoint="store.list.called=stop")
+    open_streams = []
+    path = server.get(f"{CHECK_ALL}&async=1").headers["location"]
+    state = Path(f"/proc/{server.process.pid}/stat")
+    wait_until(lambda: state.read_text().rsplit(")", 1)[1].split()[0] == "T", "the job has begun")
+    for _ in range(101):
+        connection = server.connect()
+        connection.request("GET", f"{path}/events", headers={"Authorization": f"Bearer {server.token('admin')}"})
+        open_streams.append(connection)
+    server.process.send_signal(signal.SIGCONT)
+    answers = [connection.getresponse() for connection in open_streams]
+    assert sorted({answer.status for answer in answers}) in ([200], [200, 503])
+    assert sum(answer.status == 200 for answer in answers) >= 100
+    for answer in answers:
+        assert answer.status == 503 or answer.read().decode().count("event: end\n") == 1
+    server.stop()
+
+
+@pytest.mark.pairs("file")
 def test_only_the_newest_jobs_are_kept(lockstep, server):
     seed(lockstep, ("p1", "500ml", 1))
     paths = []
