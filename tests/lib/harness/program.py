@@ -81,7 +81,9 @@ class Lockstep:
             out.append(line)
         if not done:
             out += ([] if here == section else [f"[{section}]"]) + [f"{key} = {value}"]
-        self.config.write_text("\n".join(out) + "\n")
+        new = self.config.with_suffix(".new")
+        new.write_text("\n".join(out) + "\n")
+        new.replace(self.config)  # a process that has just been started may be reading it
 
     # --- run
 
