@@ -402,7 +402,7 @@ struct ls_catalog_ops {
      * row old_key. LS_EXISTS: the new key is taken. LS_CONFLICT: expect_etag. */
     enum ls_rc (*images_write)(struct ls_tx *tx, const struct ls_image_write *items, size_t n, struct ls_err *err);
     enum ls_rc (*images_delete)(struct ls_tx *tx, const struct ls_image_ref *items, size_t n, struct ls_err *err);
-    /* LS_CONFLICT: the row has no record yet (refresh it first). */
+    /* Counts as a change of the row: its updated_ns is now. LS_CONFLICT: it has no record yet (refresh it first). */
     enum ls_rc (*image_attr)(struct ls_tx *tx, const char *key, const struct ls_attr *attr, struct ls_err *err);
     enum ls_rc (*folder_put)(struct ls_tx *tx, const struct ls_folder *folder,
                              struct ls_err *err); /* insert or replace */

@@ -180,6 +180,7 @@ enum ls_rc ls_pg_image_attr(struct ls_tx *tx, const char *key, const struct ls_a
         else
             ls_pg_null(&q);
     ls_pg_text(&q, key);
+    ls_pg_time(&q, ls_now_ns());
     enum ls_rc rc = ls_pg_run(tx, &q, &changes, NULL, err);
     if (rc != LS_OK || changes)
         return rc;

@@ -281,7 +281,10 @@ static const char version_4[] =
     NOTE_WITH_ETAG("image") "RETURN NULL; END $$;";
 /* clang-format on */
 
-const char *const ls_pg_migrations[] = {version_1, version_2, version_3, version_4};
+/* When attributes were recorded that are no columns of the row. */
+static const char version_5[] = "ALTER TABLE lockstep.lockstep_object ADD COLUMN changed_at timestamptz;";
+
+const char *const ls_pg_migrations[] = {version_1, version_2, version_3, version_4, version_5};
 const unsigned ls_pg_schema_version = sizeof ls_pg_migrations / sizeof ls_pg_migrations[0];
 
 /* The first value of a query as text; *out_found tells whether there is one. */

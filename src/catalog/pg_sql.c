@@ -13,7 +13,8 @@
 #define IMAGE_COLUMNS                                                                                                  \
     "SELECT o.key, {name i image.product_id v variant.product_id}, {text i image.variant_weight v variant.weight}, "   \
     "{text i image.image_type}, {text i image.image_url}, {text i image.variant_id}, {time i image.created_at}, "      \
-    "{time i image.updated_at}, {name v variant.product_id}, {text v variant.weight}, o.known, o.size, o.etag, "       \
+    "greatest({time i image.updated_at}, o.changed_at), {name v variant.product_id}, {text v variant.weight}, "        \
+    "o.known, o.size, o.etag, "                                                                                        \
     "o.mtime_ns, o.mode, o.uid, o.gid, o.content_type "
 /* One look into the image's index for each object, whatever the planner thinks: a merge would read the rows from the
  * first one on, for each page. */
@@ -147,11 +148,11 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
                             "{delete image i} WHERE {is i image.file_name $1::text} AND {live i image} AND " ETAG_IS(
                                 "$1", "$2"),
                             false},
-    /* NULL keeps what is there. */
+    /* NULL keeps what is there. The row itself is left alone: it may be another application's. */
     [LS_PG_IMAGE_ATTR] = {"record attributes",
                           "WITH o AS (UPDATE lockstep.lockstep_object SET mode = coalesce($1, mode), "
-                          "uid = coalesce($2, uid), gid = coalesce($3, gid), mtime_ns = coalesce($4, mtime_ns) "
-                          "WHERE key = $5 AND known RETURNING convert_to(key, 'UTF8') AS key) "
+                          "uid = coalesce($2, uid), gid = coalesce($3, gid), mtime_ns = coalesce($4, mtime_ns), "
+                          "changed_at = $6 WHERE key = $5 AND known RETURNING convert_to(key, 'UTF8') AS key) "
                           "SELECT lockstep.lockstep_note('image', 'update', o.key, o.key) FROM o",
                           false},
     [LS_PG_OBJECT_PUT] = {"record an object",

@@ -286,6 +286,9 @@ static void attributes_change_one_by_one(void **state)
     struct ls_image_page page;
     const char *keys[] = {"k"};
     add_images(cat, keys, 1);
+    assert_ok(ls_catalog_image_get(cat, NULL, "k", &page, &err), &err);
+    int64_t before_ns = page.items[0].updated_ns;
+    ls_image_page_dispose(&page);
     struct ls_attr mode = {.set_mode = true, .mode = 0600}, owner = {.set_owner = true, .uid = 5, .gid = 6},
                    mtime = {.set_mtime = true, .mtime_ns = 77};
     struct ls_tx *tx = begin(cat);
@@ -304,6 +307,7 @@ static void attributes_change_one_by_one(void **state)
     assert_int_equal(page.items[0].record.gid, 6);
     assert_int_equal(page.items[0].record.mtime_ns, 77);
     assert_string_equal(page.items[0].record.etag, "0123456789abcdef0123456789abcdef");
+    assert_true(page.items[0].updated_ns > before_ns);
     ls_image_page_dispose(&page);
 }
 
