@@ -33,7 +33,8 @@ libls_cli_la_SOURCES = \
 	src/cli/credentials.c src/cli/credentials.h \
 	src/cli/ini.c src/cli/ini.h \
 	src/cli/report.c src/cli/report.h \
-	src/cli/term.c src/cli/term.h
+	src/cli/term.c src/cli/term.h \
+	src/cli/tokens_file.h
 
 lockstep_SOURCES = src/cli/main.c
 lockstep_LDADD = libls_cli.la libls_mount.la libls_serve.la $(LS_LAYERS) $(LS_LIBS) $(FUSE_LIBS) $(MICROHTTPD_LIBS)
