@@ -277,8 +277,24 @@ struct ls_change_page {
     void *memory;
 };
 
+/* What somebody told of a key of the bucket; kept until it is worked off. */
+struct ls_event {
+    int64_t seq;   /* given by the catalog */
+    int64_t at_ns; /* when it came; 0 = now */
+    const char *kind;
+    const char *key;
+    const char *etag;      /* or NULL */
+    const char *sequencer; /* or NULL */
+};
+
+struct ls_event_page {
+    struct ls_event *items;
+    size_t n;
+    void *memory;
+};
+
 /* What only one process at a time does. */
-enum ls_lead { LS_LEAD_SETTLER = 1 };
+enum ls_lead { LS_LEAD_SETTLER = 1, LS_LEAD_INBOX, LS_LEADS };
 
 /* Who has a role, or had it last. */
 struct ls_leader {
@@ -445,6 +461,12 @@ struct ls_catalog_ops {
     /* By id (so by age), after < id; key_prefix "" = all. */
     enum ls_rc (*trash_page)(struct ls_catalog *cat, struct ls_tx *tx, const char *after, const char *key_prefix,
                              unsigned limit, struct ls_trash_page *out, struct ls_err *err);
+    /* The inbox of events, in the order in which they came; page: after a seq, 0 = from the first. */
+    enum ls_rc (*event_add)(struct ls_tx *tx, const struct ls_event *items, size_t n, struct ls_err *err);
+    enum ls_rc (*event_page)(struct ls_catalog *cat, int64_t after, unsigned limit, struct ls_event_page *out,
+                             struct ls_err *err);
+    /* Those that are gone already count as removed. */
+    enum ls_rc (*event_remove)(struct ls_tx *tx, const int64_t *seqs, size_t n, struct ls_err *err);
     /* Insert (id 0; the new id is written back) or update. In a transaction of its own. */
     enum ls_rc (*scan_put)(struct ls_catalog *cat, struct ls_scan_row *scan, struct ls_err *err);
     /* The same in tx. */
@@ -528,6 +550,7 @@ void ls_instance_page_dispose(struct ls_instance_page *page);
 void ls_audit_page_dispose(struct ls_audit_page *page);
 void ls_trash_page_dispose(struct ls_trash_page *page);
 void ls_change_page_dispose(struct ls_change_page *page);
+void ls_event_page_dispose(struct ls_event_page *page);
 void ls_scan_range_page_dispose(struct ls_scan_range_page *page);
 void ls_scan_finding_page_dispose(struct ls_scan_finding_page *page);
 

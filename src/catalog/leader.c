@@ -19,6 +19,10 @@ static const char *setting_of(enum ls_lead role)
     switch (role) {
     case LS_LEAD_SETTLER:
         return "leader.settler";
+    case LS_LEAD_INBOX:
+        return "leader.inbox";
+    case LS_LEADS:
+        break;
     }
     return "leader.unknown";
 }

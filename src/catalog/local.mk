@@ -14,6 +14,7 @@ libls_catalog_la_SOURCES = \
 	src/catalog/pg_change.c \
 	src/catalog/pg_claim.c \
 	src/catalog/pg_conn.c \
+	src/catalog/pg_event.c \
 	src/catalog/pg_folder.c \
 	src/catalog/pg_image.c \
 	src/catalog/pg_image_write.c \
@@ -35,6 +36,7 @@ libls_catalog_la_SOURCES = \
 	src/catalog/sqlite_change.c \
 	src/catalog/sqlite_claim.c \
 	src/catalog/sqlite_conn.c \
+	src/catalog/sqlite_event.c \
 	src/catalog/sqlite_folder.c \
 	src/catalog/sqlite_image.c \
 	src/catalog/sqlite_image_count.c \

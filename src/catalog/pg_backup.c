@@ -3,8 +3,8 @@
  * A copy of the catalog's rows: one snapshot of all tables as a script for psql. pg_dump is not needed.
  *
  * The script empties the tables of a catalog that `lockstep init` made and fills them again, in one transaction; the
- * triggers tell those who follow the change feed: psql -v ON_ERROR_STOP=1 -1 -f FILE DBNAME. Open intents and instances
- * are of the moment and not in it.
+ * triggers tell those who follow the change feed: psql -v ON_ERROR_STOP=1 -1 -f FILE DBNAME. Open intents, instances
+ * and the inbox of events are of the moment and not in it.
  */
 #include "catalog/copy_file.h"
 #include "catalog/pg_impl.h"

@@ -74,10 +74,10 @@ struct ls_pg {
 
     pthread_mutex_t live_lock;
     /* live_lock: */
-    int64_t epochs[LS_LEAD_SETTLER + 1]; /* of the roles whose lock `live` holds; 0 = not ours */
-    struct ls_pg_conn *live;             /* holds the liveness lock of `number` */
-    uint64_t term;                       /* how often that lock was taken */
-    int64_t heard_ms;                    /* when the server last said that it is held */
+    int64_t epochs[LS_LEADS]; /* of the roles whose lock `live` holds; 0 = not ours */
+    struct ls_pg_conn *live;  /* holds the liveness lock of `number` */
+    uint64_t term;            /* how often that lock was taken */
+    int64_t heard_ms;         /* when the server last said that it is held */
 
     atomic_bool has_instance;
     atomic_bool unsettled; /* a COMMIT was sent and its answer never came, see ls_pg_settle */
@@ -333,6 +333,11 @@ enum ls_rc ls_pg_trash_page(struct ls_catalog *, struct ls_tx *, const char *, c
                             struct ls_trash_page *, struct ls_err *);
 enum ls_rc ls_pg_meta_get(struct ls_catalog *, struct ls_tx *, const char *, char **, struct ls_err *);
 enum ls_rc ls_pg_meta_set(struct ls_tx *, const char *, const char *, struct ls_err *);
+
+/* pg_event.c */
+enum ls_rc ls_pg_event_add(struct ls_tx *, const struct ls_event *, size_t, struct ls_err *);
+enum ls_rc ls_pg_event_page(struct ls_catalog *, int64_t, unsigned, struct ls_event_page *, struct ls_err *);
+enum ls_rc ls_pg_event_remove(struct ls_tx *, const int64_t *, size_t, struct ls_err *);
 
 /* pg_scan.c */
 enum ls_rc ls_pg_scan_put(struct ls_catalog *, struct ls_scan_row *, struct ls_err *);

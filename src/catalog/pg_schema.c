@@ -284,7 +284,12 @@ static const char version_4[] =
 /* When attributes were recorded that are no columns of the row. */
 static const char version_5[] = "ALTER TABLE lockstep.lockstep_object ADD COLUMN changed_at timestamptz;";
 
-const char *const ls_pg_migrations[] = {version_1, version_2, version_3, version_4, version_5};
+/* The inbox of what others tell of the bucket. */
+static const char version_6[] =
+    "CREATE TABLE lockstep.lockstep_event (seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at_ns bigint NOT NULL, "
+    "kind text NOT NULL, key bytea NOT NULL, etag text, sequencer text);";
+
+const char *const ls_pg_migrations[] = {version_1, version_2, version_3, version_4, version_5, version_6};
 const unsigned ls_pg_schema_version = sizeof ls_pg_migrations / sizeof ls_pg_migrations[0];
 
 /* The first value of a query as text; *out_found tells whether there is one. */

@@ -360,6 +360,15 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
                           "SELECT id, key, trash_key, etag, size, reason, row, at_ns FROM lockstep.lockstep_trash "
                           "WHERE id > $1 AND " HAS_PREFIX("key", "$2") "ORDER BY id LIMIT $3",
                           false},
+    [LS_PG_EVENT_INSERT] = {"keep an event",
+                            "INSERT INTO lockstep.lockstep_event (at_ns, kind, key, etag, sequencer) "
+                            "VALUES ($1, $2, $3, $4, $5)",
+                            false},
+    [LS_PG_EVENT_PAGE] = {"read the events",
+                          "SELECT seq, at_ns, kind, key, etag, sequencer FROM lockstep.lockstep_event "
+                          "WHERE seq > $1 ORDER BY seq LIMIT $2",
+                          false},
+    [LS_PG_EVENT_DELETE] = {"forget an event", "DELETE FROM lockstep.lockstep_event WHERE seq = $1", false},
     [LS_PG_SCAN_INSERT] = {"record a scan",
                            "INSERT INTO lockstep.lockstep_scan (" SCAN_COLUMNS ") VALUES (" SCAN_VALUES
                            ") RETURNING id",

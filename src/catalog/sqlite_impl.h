@@ -54,7 +54,7 @@ struct ls_sqlite {
     char id[LS_INTENT_ID_LEN]; /* writer name for lockstep_change: the instance's, before that one of its own */
 
     pthread_mutex_t role_mutex;
-    int64_t epochs[LS_LEAD_SETTLER + 1]; /* role_mutex: of the roles that are ours; 0 = not ours */
+    int64_t epochs[LS_LEADS]; /* role_mutex: of the roles that are ours; 0 = not ours */
 
     atomic_bool is_owner; /* holds the owner lock, so it checkpoints; set by whoever set writing */
     atomic_bool has_instance;
@@ -289,6 +289,11 @@ enum ls_rc ls_sqlite_trash_page(struct ls_catalog *, struct ls_tx *, const char 
                                 struct ls_trash_page *, struct ls_err *);
 enum ls_rc ls_sqlite_meta_get(struct ls_catalog *, struct ls_tx *, const char *, char **, struct ls_err *);
 enum ls_rc ls_sqlite_meta_set(struct ls_tx *, const char *, const char *, struct ls_err *);
+
+/* sqlite_event.c */
+enum ls_rc ls_sqlite_event_add(struct ls_tx *, const struct ls_event *, size_t, struct ls_err *);
+enum ls_rc ls_sqlite_event_page(struct ls_catalog *, int64_t, unsigned, struct ls_event_page *, struct ls_err *);
+enum ls_rc ls_sqlite_event_remove(struct ls_tx *, const int64_t *, size_t, struct ls_err *);
 
 /* sqlite_scan.c */
 enum ls_rc ls_sqlite_scan_put(struct ls_catalog *, struct ls_scan_row *, struct ls_err *);

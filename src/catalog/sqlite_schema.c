@@ -333,7 +333,17 @@ static const char version_3[] =
     "END;";
 /* clang-format on */
 
-const char *const ls_sqlite_migrations[] = {version_1, version_2, version_3};
+/* The inbox of what others tell of the bucket. */
+static const char version_4[] = "CREATE TABLE lockstep_event ("
+                                "  seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+                                "  at_ns INTEGER NOT NULL,"
+                                "  kind TEXT NOT NULL,"
+                                "  key TEXT NOT NULL,"
+                                "  etag TEXT,"
+                                "  sequencer TEXT"
+                                ") STRICT;";
+
+const char *const ls_sqlite_migrations[] = {version_1, version_2, version_3, version_4};
 const unsigned ls_sqlite_schema_version = sizeof ls_sqlite_migrations / sizeof ls_sqlite_migrations[0];
 
 /* One value of a statement that is run once: NULL text when there is no row. */

@@ -170,6 +170,11 @@ const struct ls_sqlite_sql ls_sqlite_sql[LS_SQL_COUNT] = {
     [LS_SQL_TRASH_PAGE] = {"read the trash",
                            "SELECT id, key, trash_key, etag, size, reason, row, at_ns FROM lockstep_trash "
                            "WHERE id > ?1 AND " HAS_PREFIX("key", "?2", "?3") "ORDER BY id LIMIT ?4"},
+    [LS_SQL_EVENT_INSERT] = {"keep an event", "INSERT INTO lockstep_event (at_ns, kind, key, etag, sequencer) "
+                                              "VALUES (?1, ?2, ?3, ?4, ?5)"},
+    [LS_SQL_EVENT_PAGE] = {"read the events", "SELECT seq, at_ns, kind, key, etag, sequencer FROM lockstep_event "
+                                              "WHERE seq > ?1 ORDER BY seq LIMIT ?2"},
+    [LS_SQL_EVENT_DELETE] = {"forget an event", "DELETE FROM lockstep_event WHERE seq = ?1"},
     [LS_SQL_SCAN_INSERT] = {"record a scan",
                             "INSERT INTO lockstep_scan (" SCAN_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
                             "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"},

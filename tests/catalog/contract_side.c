@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Contract: audit trail, trash, settings, words. */
+/* Contract: audit trail, trash, inbox of events, settings, words. */
 #include "catalog/contract.h"
 
 static void the_audit_trail_reads_newest_first(void **state)
@@ -91,6 +91,66 @@ static void trash_is_listed_by_id_and_prefix(void **state)
     commit(tx);
 }
 
+static void events_are_kept_in_order_until_they_are_removed(void **state)
+{
+    struct fixture *f = *state;
+    struct ls_catalog *cat = f->cat;
+    struct ls_err err = LS_ERR_INIT;
+    struct ls_event_page page;
+    const struct ls_event items[] = {
+        {.at_ns = 7, .kind = "s3:ObjectCreated:Put", .key = "b/1", .etag = "e", .sequencer = "17A"},
+        {.kind = "s3:ObjectRemoved:Delete", .key = "a/\xff\xc3"},
+        {.kind = "s3:ObjectCreated:Put", .key = "b/1", .etag = "e", .sequencer = "17A"},
+    };
+    struct ls_tx *tx = begin(cat);
+    assert_ok(cat->ops->event_add(tx, items, 3, &err), &err);
+    cat->ops->rollback(tx);
+    assert_ok(cat->ops->event_page(cat, 0, 10, &page, &err), &err);
+    assert_int_equal(page.n, 0);
+    ls_event_page_dispose(&page);
+
+    tx = begin(cat);
+    assert_ok(cat->ops->event_add(tx, items, 3, &err), &err);
+    commit(tx);
+    assert_ok(cat->ops->event_page(cat, 0, 10, &page, &err), &err);
+    assert_int_equal(page.n, 3);
+    assert_int_equal(page.items[0].at_ns, 7);
+    assert_string_equal(page.items[0].kind, "s3:ObjectCreated:Put");
+    assert_string_equal(page.items[0].key, "b/1");
+    assert_string_equal(page.items[0].etag, "e");
+    assert_string_equal(page.items[0].sequencer, "17A");
+    assert_true(page.items[1].at_ns > 7); /* 0 means now */
+    assert_string_equal(page.items[1].key, "a/\xff\xc3");
+    assert_null(page.items[1].etag);
+    assert_null(page.items[1].sequencer);
+    assert_true(page.items[0].seq < page.items[1].seq && page.items[1].seq < page.items[2].seq);
+    const int64_t seqs[] = {page.items[0].seq, page.items[1].seq}, last = page.items[2].seq;
+    ls_event_page_dispose(&page);
+    assert_ok(cat->ops->event_page(cat, seqs[0], 1, &page, &err), &err);
+    assert_int_equal(page.n, 1);
+    assert_int_equal(page.items[0].seq, seqs[1]);
+    ls_event_page_dispose(&page);
+
+    for (int again = 0; again < 2; again++) {
+        tx = begin(cat);
+        assert_ok(cat->ops->event_remove(tx, seqs, 2, &err), &err);
+        commit(tx);
+        assert_ok(cat->ops->event_page(cat, 0, 10, &page, &err), &err);
+        assert_int_equal(page.n, 1);
+        assert_int_equal(page.items[0].seq, last);
+        ls_event_page_dispose(&page);
+    }
+    /* A number is not given again, so that nobody removes another's event. */
+    tx = begin(cat);
+    assert_ok(cat->ops->event_remove(tx, &last, 1, &err), &err);
+    assert_ok(cat->ops->event_add(tx, items, 1, &err), &err);
+    commit(tx);
+    assert_ok(cat->ops->event_page(cat, 0, 10, &page, &err), &err);
+    assert_int_equal(page.n, 1);
+    assert_true(page.items[0].seq > last);
+    ls_event_page_dispose(&page);
+}
+
 static void settings_are_kept(void **state)
 {
     struct ls_catalog *cat = ((struct fixture *)*state)->cat;
@@ -135,8 +195,9 @@ static void every_operation_has_its_word(void **state)
 static const struct CMUnitTest tests[] = {
     CONTRACT_TEST(the_audit_trail_reads_newest_first),
     CONTRACT_TEST(trash_is_listed_by_id_and_prefix),
+    CONTRACT_TEST(events_are_kept_in_order_until_they_are_removed),
     CONTRACT_TEST(settings_are_kept),
     CONTRACT_TEST(creating_again_changes_nothing),
     CONTRACT_TEST(every_operation_has_its_word),
 };
-const struct contract contract_side = {"audit, trash, settings", tests, sizeof tests / sizeof tests[0]};
+const struct contract contract_side = {"audit, trash, events, settings", tests, sizeof tests / sizeof tests[0]};

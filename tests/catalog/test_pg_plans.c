@@ -27,6 +27,8 @@ static const char fill[] =
     "SELECT 'image', 'update', convert_to(file_name, 'UTF8'), convert_to(file_name, 'UTF8'), '' FROM product_image;"
     "INSERT INTO lockstep_audit (at_ns, intent, op, actor, key, outcome) "
     "SELECT 0, 'x', 'put', 'test', convert_to(file_name, 'UTF8'), 'done' FROM product_image;"
+    "INSERT INTO lockstep_event (at_ns, kind, key) SELECT 0, 's3:ObjectCreated:Put', convert_to(file_name, 'UTF8') "
+    "FROM product_image;"
     "INSERT INTO lockstep_trash SELECT lpad(i::text, 26, '0'), 'k', 't', 'e', 1, 'orphaned', NULL, 0 "
     "FROM generate_series(1, 100000) i;"
     "INSERT INTO lockstep_intent VALUES ('i', 'n', 'rename', 'open', 0, '');"
@@ -36,8 +38,9 @@ static const char fill[] =
     "ANALYZE; SET session_replication_role = origin; SET plan_cache_mode = force_generic_plan";
 
 static const char *const growing[] = {
-    "product_image",  "lockstep_object", "product_variant", "product",        "lockstep_folder",
-    "lockstep_audit", "lockstep_trash",  "lockstep_change", "lockstep_claim", "lockstep_intent_item",
+    "product_image",   "lockstep_object",      "product_variant", "product",
+    "lockstep_folder", "lockstep_audit",       "lockstep_trash",  "lockstep_change",
+    "lockstep_claim",  "lockstep_intent_item", "lockstep_event",
 };
 
 /* Read whole on purpose: counting everything, and bounds that are no UTF-8, which only a foreign bucket has. A wanted
@@ -140,6 +143,7 @@ static void pages_come_in_the_order_of_an_index(void **state)
         {LS_PG_PRODUCT_PAGE, "Index Only Scan using product_pkey"},
         {LS_PG_CHANGE_PAGE, "Index Scan using lockstep_change_pkey"},
         {LS_PG_ITEM_PAGE, "Index Scan using lockstep_intent_item_pkey"},
+        {LS_PG_EVENT_PAGE, "Index Scan using lockstep_event_pkey"},
         {LS_PG_AUDIT_PAGE, "Index Scan Backward using lockstep_audit_pkey"},
         {LS_PG_TRASH_PAGE, "Index Scan using lockstep_trash_pkey"},
     };

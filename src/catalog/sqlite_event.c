@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The inbox: what others tell of the bucket, until it is worked off. */
+#include "catalog/sqlite_impl.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+
+enum ls_rc ls_sqlite_event_add(struct ls_tx *tx, const struct ls_event *items, size_t n, struct ls_err *err)
+{
+    struct ls_sqlite_conn *conn;
+    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(conn, LS_SQL_EVENT_INSERT, &q, err);
+    for (size_t i = 0; rc == LS_OK && i < n; i++) {
+        ls_query_int(&q, items[i].at_ns ? items[i].at_ns : ls_now_ns());
+        ls_query_text(&q, items[i].kind);
+        ls_query_text(&q, items[i].key);
+        ls_query_text(&q, items[i].etag);
+        ls_query_text(&q, items[i].sequencer);
+        rc = ls_query_run(&q, NULL, err);
+    }
+    return ls_sqlite_tx_spoil(tx, rc);
+}
+
+static enum ls_rc read_event(struct ls_query *q, struct ls_event *out, struct ls_arena *arena, struct ls_err *err)
+{
+    memset(out, 0, sizeof *out);
+    const char **texts[] = {&out->kind, &out->key, &out->etag, &out->sequencer};
+    enum ls_rc rc = LS_OK;
+    out->seq = ls_query_get_int(q, 0);
+    out->at_ns = ls_query_get_int(q, 1);
+    for (int i = 0; rc == LS_OK && i < (int)(sizeof texts / sizeof texts[0]); i++)
+        rc = ls_query_get_text(q, 2 + i, arena, texts[i], err);
+    return rc;
+}
+
+enum ls_rc ls_sqlite_event_page(struct ls_catalog *cat, int64_t after, unsigned limit, struct ls_event_page *out,
+                                struct ls_err *err)
+{
+    size_t cap = 0;
+    bool row;
+    *out = (struct ls_event_page){0};
+    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
+    enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(reader.conn, LS_SQL_EVENT_PAGE, &q, err);
+    if (rc != LS_OK)
+        return rc;
+    ls_query_int(&q, after);
+    ls_query_int(&q, limit);
+    out->memory = ls_arena_new();
+    if (!out->memory)
+        return ls_err_nomem(err);
+    while (rc == LS_OK && (rc = ls_query_row(&q, &row, err)) == LS_OK && row) {
+        rc = ls_sqlite_grow(&out->items, out->n, &cap, sizeof *out->items, err);
+        if (rc == LS_OK)
+            rc = read_event(&q, &out->items[out->n], out->memory, err);
+        if (rc == LS_OK)
+            out->n++;
+    }
+    if (rc != LS_OK)
+        ls_event_page_dispose(out);
+    return rc;
+}
+
+enum ls_rc ls_sqlite_event_remove(struct ls_tx *tx, const int64_t *seqs, size_t n, struct ls_err *err)
+{
+    struct ls_sqlite_conn *conn;
+    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(conn, LS_SQL_EVENT_DELETE, &q, err);
+    for (size_t i = 0; rc == LS_OK && i < n; i++) {
+        ls_query_int(&q, seqs[i]);
+        rc = ls_query_run(&q, NULL, err);
+    }
+    return ls_sqlite_tx_spoil(tx, rc);
+}
