@@ -22,6 +22,8 @@ static void tell_url(void *ctx, const char *url)
 
 static int serve(const struct ls_config *config, const char *listen)
 {
+    static const enum ls_events_policy events[] = {
+        [LS_SETTLE_ACT] = LS_EVENTS_ACT, [LS_SETTLE_REPORT] = LS_EVENTS_REPORT, [LS_SETTLE_IGNORE] = LS_EVENTS_IGNORE};
     static atomic_bool cancel;
     LS_AUTO(ls_stack) struct ls_stack *stack = NULL;
     LS_AUTO(ls_settler) struct ls_settler *settler = NULL;
@@ -49,6 +51,8 @@ static int serve(const struct ls_config *config, const char *listen)
             .max_change_percent = config->scan_max_change_percent,
             .max_change_count = config->scan_max_change_count,
             .backup_path = config->catalog_backup,
+            .events = events[config->serve_events],
+            .bucket = config->store_scheme == LS_STORE_SCHEME_S3 ? config->store_target : NULL,
             .jobs_folder = config->serve_jobs,
             .max_upload_bytes = config->serve_max_upload_bytes,
             .drain_ms = config->serve_drain_ms,

@@ -74,6 +74,7 @@ static const struct key keys[] = {
     {"serve", "jobs", KIND_PATH, AT(serve_jobs)},
     {"serve", "max_upload", KIND_SIZE, AT(serve_max_upload_bytes)},
     {"serve", "drain", KIND_DURATION, AT(serve_drain_ms)},
+    {"serve", "events", KIND_POLICY, AT(serve_events)},
     {"settle", "weight", KIND_POLICY, AT(settle_weight)},
     {"settle", "delete", KIND_POLICY, AT(settle_delete)},
     {"settle", "insert", KIND_POLICY, AT(settle_insert)},

@@ -68,6 +68,7 @@ struct ls_config {
     uint64_t serve_max_upload_bytes;
     char *serve_jobs;             /* a folder */
     char *serve_cert, *serve_key; /* both, or NULL */
+    enum ls_settle_policy serve_events;
 
     enum ls_settle_policy settle_weight, settle_delete, settle_insert, settle_key;
 };

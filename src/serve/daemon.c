@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "serve/events.h"
+#include "serve/inbox.h"
 #include "serve/internal.h"
 #include "serve/jobs.h"
 #include "serve/systemd.h"
@@ -56,6 +57,7 @@ static void down(struct ls_serve *serve)
     /* Workers first: they resume the connections that libmicrohttpd must not stop with. */
     for (int i = 0; i < LS_LANE_COUNT; i++)
         ls_workers_free(serve->lanes[i].pool);
+    ls_inbox_stop(serve->inbox);
     ls_http_stop(serve->http);
     ls_jobs_close(serve->jobs);
     pthread_mutex_destroy(&serve->events.lock);
@@ -104,6 +106,8 @@ static enum ls_rc up(struct ls_serve *serve, struct ls_listener *listener, struc
     for (int i = 0; i < LS_LANE_COUNT && !rc; i++)
         if (lanes[i].threads)
             rc = ls_workers_new(lanes[i].name, lanes[i].threads, &serve->lanes[i].pool, err);
+    if (!rc && serve->opts->events != LS_EVENTS_IGNORE)
+        rc = ls_inbox_start(serve, &serve->inbox, err);
     return rc ? rc : ls_http_start(serve, ls_fd_steal(&fd), &serve->http, err);
 }
 

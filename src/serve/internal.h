@@ -20,6 +20,7 @@ struct ls_lane_state {
 };
 
 struct ls_http;
+struct ls_inbox;
 struct ls_jobs;
 struct ls_job_view;
 struct ls_json;
@@ -47,6 +48,7 @@ struct ls_serve {
     struct ls_readiness ready;
     struct ls_metrics metrics;
     struct ls_jobs *jobs;
+    struct ls_inbox *inbox;   /* or NULL: events are ignored */
     atomic_uint jobs_running; /* or queued */
     struct ls_events events;
     atomic_bool draining; /* no new requests */
@@ -124,6 +126,7 @@ void ls_api_scans(struct ls_serve *serve, struct ls_request *req, struct ls_repl
 void ls_api_trash(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_trash_restore(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_trash_purge(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_webhook_minio(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_check_one(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_check_all(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_sync_one(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);

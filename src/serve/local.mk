@@ -9,6 +9,7 @@ libls_serve_la_SOURCES = \
 	src/serve/api_sync.c \
 	src/serve/api_trash.c \
 	src/serve/api_variants.c \
+	src/serve/api_webhook.c \
 	src/serve/assets.c src/serve/assets.h \
 	src/serve/auth.c src/serve/auth.h \
 	src/serve/conditions.c src/serve/conditions.h \
@@ -16,9 +17,12 @@ libls_serve_la_SOURCES = \
 	src/serve/events.c src/serve/events.h \
 	src/serve/form.c src/serve/form.h \
 	src/serve/http.c \
+	src/serve/inbox.c src/serve/inbox.h \
+	src/serve/inbox_act.c \
 	src/serve/jobs.c src/serve/jobs.h \
 	src/serve/listen.c \
 	src/serve/metrics.c src/serve/metrics.h \
+	src/serve/notice.c src/serve/notice.h \
 	src/serve/origin.c src/serve/origin.h \
 	src/serve/problem.c src/serve/problem.h \
 	src/serve/reply.c src/serve/reply.h \

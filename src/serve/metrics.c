@@ -34,6 +34,11 @@ void ls_metrics_scan(struct ls_metrics *metrics, enum ls_scan_outcome outcome, i
     ls_histogram_add(&metrics->scans.took, took_us);
 }
 
+void ls_metrics_events(struct ls_metrics *metrics, enum ls_event_result result, uint64_t n)
+{
+    atomic_fetch_add_explicit(&metrics->events[result], n, memory_order_relaxed);
+}
+
 /* ---- the text ---- */
 
 static void family(FILE *out, const char *name, const char *type, const char *help)
@@ -141,6 +146,16 @@ static void write_scans(FILE *out, const struct ls_metrics *metrics)
     write_histogram(out, "lockstep_scan_duration_seconds", "", &metrics->scans.took);
 }
 
+static void write_events(FILE *out, const struct ls_metrics *metrics)
+{
+    static const char *const results[LS_EVENT_RESULTS] = {"received",  "foreign",   "failed",   "duplicate",
+                                                          "reordered", "merged",    "created",  "refreshed",
+                                                          "dropped",   "unchanged", "reported", "left"};
+    family(out, "lockstep_events_total", "counter", "Events of the bucket, by what became of them.");
+    for (int i = 0; i < LS_EVENT_RESULTS; i++)
+        fprintf(out, "lockstep_events_total{result=\"%s\"} %" PRIuFAST64 "\n", results[i], metrics->events[i]);
+}
+
 /* The newest complete scan of everything, whichever process made it; LS_NOT_FOUND. */
 static enum ls_rc last_scan(struct ls_catalog *cat, struct ls_scan_row *out, struct ls_err *err)
 {
@@ -206,6 +221,7 @@ void ls_api_metrics(struct ls_serve *serve, struct ls_request *req, struct ls_re
     fprintf(out, "lockstep_build_info{version=\"%s\"} 1\n", ls_version());
     write_requests(out, &serve->metrics);
     write_scans(out, &serve->metrics);
+    write_events(out, &serve->metrics);
     write_operations(out, ls_engine_stats(serve->opts->engine));
     write_store(out, serve->opts->store_stats);
     enum ls_rc rc = write_last_scan(out, cat, &err);

@@ -14,6 +14,13 @@
 #include "lockstep/engine.h"
 #include "store/stats.h"
 
+/* What is done about an event of the bucket. */
+enum ls_events_policy {
+    LS_EVENTS_ACT,
+    LS_EVENTS_REPORT, /* a line in the log says what would be done */
+    LS_EVENTS_IGNORE
+};
+
 struct ls_serve_opts {
     const char *listen;               /* "ADDRESS:PORT", "[ADDRESS]:PORT"; port 0: any free one */
     const char *const *hosts;         /* names that Host may bear besides, NULL-terminated; or NULL */
@@ -30,6 +37,9 @@ struct ls_serve_opts {
     unsigned max_change_percent;
     uint64_t max_change_count;
     const char *backup_path;
+
+    enum ls_events_policy events;
+    const char *bucket; /* whose events are ours; NULL: of any */
 
     uint64_t max_upload_bytes;
     const char *jobs_folder; /* see jobs.h */

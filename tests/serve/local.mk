@@ -6,6 +6,11 @@ tests_serve_test_tokens_SOURCES = tests/serve/test_tokens.c
 tests_serve_test_tokens_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_serve_test_tokens_LDADD = $(SERVE_LIBS)
 
+check_PROGRAMS += tests/serve/test_notice
+tests_serve_test_notice_SOURCES = tests/serve/test_notice.c
+tests_serve_test_notice_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_serve_test_notice_LDADD = $(SERVE_LIBS)
+
 check_PROGRAMS += tests/serve/test_request
 tests_serve_test_request_SOURCES = tests/serve/test_request.c
 tests_serve_test_request_CPPFLAGS = $(TEST_CPPFLAGS)

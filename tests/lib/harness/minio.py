@@ -15,13 +15,13 @@ from contextlib import contextmanager
 TRIES = 5  # another process may take the port between our probing and MinIO's start
 
 
-def _start(server: str, data: str, access: str, secret: str):
+def _start(server: str, data: str, access: str, secret: str, settings: dict[str, str]):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         endpoint = f"127.0.0.1:{probe.getsockname()[1]}"
     process = subprocess.Popen(
         [server, "server", "--quiet", "--address", endpoint, data],
-        env=os.environ | {"MINIO_ROOT_USER": access, "MINIO_ROOT_PASSWORD": secret, "MINIO_BROWSER": "off"},
+        env=os.environ | {"MINIO_ROOT_USER": access, "MINIO_ROOT_PASSWORD": secret, "MINIO_BROWSER": "off"} | settings,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -51,8 +51,8 @@ def _end(process) -> None:
 
 
 @contextmanager
-def running_minio():
-    """Yields ((endpoint, access key, secret key), process)."""
+def running_minio(**settings: str):
+    """settings: of its environment. Yields ((endpoint, access key, secret key), process)."""
     server = os.environ.get("LOCKSTEP_TEST_MINIO") or shutil.which("minio")
     assert server, "no MinIO: run tests/run.sh, or set LOCKSTEP_TEST_MINIO"
     data = tempfile.mkdtemp(prefix="lockstep-minio.")
@@ -60,7 +60,7 @@ def running_minio():
     process = None
     try:
         for _ in range(TRIES):
-            endpoint, process = _start(server, data, access, secret)
+            endpoint, process = _start(server, data, access, secret, settings)
             if _ready(endpoint, process, 60):
                 break
             _end(process)
