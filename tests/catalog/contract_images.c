@@ -289,6 +289,7 @@ static void attributes_change_one_by_one(void **state)
     assert_ok(ls_catalog_image_get(cat, NULL, "k", &page, &err), &err);
     int64_t before_ns = page.items[0].updated_ns;
     ls_image_page_dispose(&page);
+    ls_sleep_ms(2); /* stamps of rows may have no finer steps than milliseconds */
     struct ls_attr mode = {.set_mode = true, .mode = 0600}, owner = {.set_owner = true, .uid = 5, .gid = 6},
                    mtime = {.set_mtime = true, .mtime_ns = 77};
     struct ls_tx *tx = begin(cat);
