@@ -69,6 +69,7 @@ struct call {
     uint64_t received;
     size_t discarded;
     int64_t began_ms;
+    bool counted; /* among the running ones: its headers have come */
 };
 
 /* ---- connections ---- */
@@ -150,7 +151,6 @@ static void *on_target(void *ctx, const char *target, struct MHD_Connection *mhd
     call->began_ms = ls_monotonic_ms();
     ls_reply_init(&call->reply);
     call->req.body_fd = -1; /* the request may end before its headers */
-    atomic_fetch_add(&http->running, 1);
     return call;
 }
 
@@ -380,6 +380,9 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *mhd, const ch
         return MHD_NO;
     switch (call->state) {
     case FRESH:
+        if (!call->counted)
+            atomic_fetch_add(&call->http->running, 1);
+        call->counted = true;
         return on_headers(call, method);
     case BODY:
         if (*data_len == 0)
@@ -417,9 +420,11 @@ static void on_completed(void *ctx, struct MHD_Connection *mhd, void **slot, enu
     (void)ls_form_end(call->form); /* of a request that broke off */
     ls_request_dispose(&call->req);
     ls_reply_dispose(&call->reply);
+    bool counted = call->counted;
     free(call->target);
     free(call);
-    atomic_fetch_sub(&http->running, 1);
+    if (counted)
+        atomic_fetch_sub(&http->running, 1);
 }
 
 /* ---- up and down ---- */
