@@ -478,11 +478,14 @@ enum ls_rc ls_http_start(struct ls_serve *serve, int listener, struct ls_http **
     enum ls_rc rc = read_pem(serve->opts->cert_path, &http->cert, err);
     if (!rc)
         rc = read_pem(serve->opts->key_path, &http->key, err);
-    if (!rc && !(http->daemon = start_daemon(http, listener)))
+    if (!rc && !(http->daemon = start_daemon(http, listener))) {
+        listener = -1; /* the library has closed it, and another thread may have got its number since */
         rc = ls_err_set(err, LS_IO, "serve: the HTTP library does not start: %s",
                         http->cert.len ? "do certificate and key belong together?" : "are there descriptors left?");
+    }
     if (rc) {
-        close(listener);
+        if (listener >= 0)
+            close(listener);
         ls_http_stop(http);
         return rc;
     }
