@@ -10,5 +10,6 @@ libls_base_la_SOURCES = \
 	src/base/histogram.c src/base/histogram.h \
 	src/base/json.c src/base/json.h \
 	src/base/log.c src/base/log.h \
+	src/base/thread.c src/base/thread.h \
 	src/base/workers.c src/base/workers.h
 pkginclude_HEADERS += include/lockstep/err.h include/lockstep/version.h

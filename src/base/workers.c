@@ -9,12 +9,12 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/auto.h"
 #include "base/clock.h"
+#include "base/thread.h"
 
 struct job {
     struct job *next;
@@ -36,17 +36,6 @@ struct ls_workers {
     char name[16];
     pthread_t threads[];
 };
-
-/* Start a thread that takes no signals. 0 or an errno. */
-static int start_thread(pthread_t *out_thread, void *(*body)(void *), void *arg)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(out_thread, NULL, body, arg);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failed;
-}
 
 static void *worker_body(void *arg)
 {
@@ -122,8 +111,7 @@ enum ls_rc ls_workers_add(struct ls_workers *pool, void (*run)(void *job), void 
     LS_LOCK(&pool->mutex);
     if (pool->waiting <= pool->queued && pool->started < pool->max_threads) {
         pthread_t *thread = &pool->threads[pool->started];
-        if (start_thread(thread, worker_body, pool) == 0) {
-            pthread_setname_np(*thread, pool->name);
+        if (ls_thread_start(thread, pool->name, worker_body, pool) == 0) {
             pool->started++;
         } else if (pool->started == 0) {
             free(job);
@@ -197,7 +185,7 @@ enum ls_rc ls_parallel(unsigned width, size_t n, enum ls_rc (*run)(void *ctx, si
         width = (unsigned)n;
     LS_AUTO(ls_free) pthread_t *threads = width > 1 ? calloc(width, sizeof *threads) : NULL;
     unsigned started = 0;
-    while (threads && started < width && start_thread(&threads[started], loop_body, &loop) == 0)
+    while (threads && started < width && ls_thread_start(&threads[started], NULL, loop_body, &loop) == 0)
         started++;
     if (started == 0)
         loop_body(&loop); /* one at a time, or no thread to be had: do it here */

@@ -7,12 +7,12 @@
  * Threads: `lock` guards the queue and `closing`; the pool of easy handles and the list of running transfers belong to
  * the I/O thread alone.
  */
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/auto.h"
 #include "base/clock.h"
+#include "base/thread.h"
 #include "http/internal.h"
 
 #define DEFAULT_CONNECTIONS 32u
@@ -265,15 +265,8 @@ static void *io_main(void *ctx)
 
 static enum ls_rc start_thread(struct ls_http *http, struct ls_err *err)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* the thread inherits it: signals are for others */
-    int failed = pthread_create(&http->thread, NULL, io_main, http);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed != 0)
-        return ls_err_errno(err, failed, "http: cannot start the I/O thread");
-    (void)pthread_setname_np(http->thread, "ls-http");
-    return LS_OK;
+    int failed = ls_thread_start(&http->thread, "ls-http", io_main, http);
+    return failed ? ls_err_errno(err, failed, "http: cannot start the I/O thread") : LS_OK;
 }
 
 static void destroy(struct ls_http *http)

@@ -10,13 +10,13 @@
 #include "mount/mender.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 #define LOOK_MS 10000
 #define PAUSE_FIRST_MS 250
@@ -124,16 +124,11 @@ enum ls_rc ls_mender_start(struct ls_engine *engine, atomic_bool *cancel, struct
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&mender->changed, &attr);
     pthread_condattr_destroy(&attr);
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&mender->thread, NULL, mend, mender);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int failed = ls_thread_start(&mender->thread, "ls-mender", mend, mender);
     if (failed) {
         mender_free(mender);
         return ls_err_errno(err, failed, "mount: cannot start a thread");
     }
-    pthread_setname_np(mender->thread, "ls-mender");
     ls_engine_set_mender(engine, wake, mender);
     *out_mender = mender;
     return LS_OK;

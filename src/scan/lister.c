@@ -7,12 +7,12 @@
  */
 #include "scan/lister.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/auto.h"
 #include "base/buf.h"
+#include "base/thread.h"
 
 /* So many pages without a key in a row are no listing. */
 #define EMPTY_PAGES_MAX 100
@@ -110,15 +110,10 @@ enum ls_rc ls_lister_start(struct ls_lister *lister, struct ls_store *store, con
     *lister = (struct ls_lister){.store = store, .range = range, .stop = stop};
     pthread_mutex_init(&lister->mutex, NULL);
     pthread_cond_init(&lister->change, NULL);
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int failed = pthread_create(&lister->thread, NULL, lister_body, lister);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    int failed = ls_thread_start(&lister->thread, "ls-list", lister_body, lister);
     if (failed)
         return ls_err_errno(err, failed, "scan: cannot start a thread");
     lister->started = true;
-    pthread_setname_np(lister->thread, "ls-list");
     return LS_OK;
 }
 

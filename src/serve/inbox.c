@@ -9,13 +9,13 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/auto.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "serve/internal.h"
 
 #define LOOK_MS 5000
@@ -157,11 +157,7 @@ enum ls_rc ls_inbox_start(struct ls_serve *serve, struct ls_inbox **out_inbox, s
     inbox->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     enum ls_rc rc = inbox->wake_fd >= 0 ? LS_OK : ls_err_errno(err, errno, "serve: make an eventfd");
     if (rc == LS_OK) {
-        sigset_t all, before;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        int code = pthread_create(&inbox->thread, NULL, work, inbox);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        int code = ls_thread_start(&inbox->thread, "ls-inbox", work, inbox);
         rc = code ? ls_err_errno(err, code, "serve: cannot start a thread") : LS_OK;
     }
     if (rc != LS_OK) {
@@ -170,7 +166,6 @@ enum ls_rc ls_inbox_start(struct ls_serve *serve, struct ls_inbox **out_inbox, s
         free(inbox);
         return rc;
     }
-    pthread_setname_np(inbox->thread, "ls-inbox");
     *out_inbox = inbox;
     return LS_OK;
 }

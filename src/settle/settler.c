@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -17,6 +16,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 #define LOOK_MS 5000
 #define ASK_MS 2000
@@ -111,15 +111,8 @@ static void settler_free(struct ls_settler *settler)
 
 static enum ls_rc start_thread(struct ls_settler *settler, struct ls_err *err)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&settler->thread, NULL, work, settler);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed)
-        return ls_err_errno(err, failed, "settle: cannot start a thread");
-    pthread_setname_np(settler->thread, "ls-settler");
-    return LS_OK;
+    int failed = ls_thread_start(&settler->thread, "ls-settler", work, settler);
+    return failed ? ls_err_errno(err, failed, "settle: cannot start a thread") : LS_OK;
 }
 
 enum ls_rc ls_settler_start(const struct ls_settle_opts *opts, bool watch, struct ls_settler **out_settler,
