@@ -293,9 +293,7 @@ enum ls_rc ls_purge_settle(struct ls_run *run, bool *out_forward, struct ls_err 
 void ls_recover_if_idle(struct ls_engine *engine);
 
 /* ---- between operations ---- */
-/* Remove images by key and, with a variant, everything of it too (remove.c). */
-enum ls_rc ls_remove_run(struct ls_engine *engine, const struct ls_image_ref *items, size_t n, bool keep_folder,
-                         struct ls_err *err) LS_MUST_CHECK;
+/* A variant with all its images (remove.c). */
 enum ls_rc ls_remove_variant(struct ls_engine *engine, const char *product, const char *weight, struct ls_err *err)
     LS_MUST_CHECK;
 /* rename_folder.c */
