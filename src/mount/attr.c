@@ -103,6 +103,37 @@ void ls_attr_touched(struct ls_mount *mount, struct ls_node *dir, struct stat *s
         st->st_ctim = ls_timespec(changed_ns);
 }
 
+/* file->lock is held. */
+static bool attr_staged(struct ls_mount *mount, struct ls_node *node, struct ls_file *file, struct stat *out)
+{
+    enum ls_local local = ls_nodes_local(&mount->nodes, node);
+    struct ls_stage *stage = file->stage;
+    if (!stage || local == LS_LOCAL_WHITEOUT || (!stage->dirty && local == LS_LOCAL_NONE))
+        return false;
+    ls_attr_stage(mount, stage, out);
+    return true;
+}
+
+/* file->lock is held. */
+static void show(struct ls_node *node, struct ls_file *file, struct stat *out)
+{
+    out->st_ino = node->ino;
+    atomic_store(&node->shown_bytes, (uint64_t)out->st_size);
+    file->last = *out;
+}
+
+bool ls_attr_file_staged(struct ls_mount *mount, struct ls_node *node, struct stat *out)
+{
+    struct ls_file *file = ls_file_peek(mount, node);
+    if (!file)
+        return false;
+    LS_LOCK(&file->lock);
+    if (ls_file_given_up(file) || !attr_staged(mount, node, file, out))
+        return false;
+    show(node, file, out);
+    return true;
+}
+
 enum ls_rc ls_attr_file(struct ls_mount *mount, struct ls_node *node, const struct ls_image *row, uint64_t seen_changes,
                         struct stat *out)
 {
@@ -121,8 +152,8 @@ enum ls_rc ls_attr_file(struct ls_mount *mount, struct ls_node *node, const stru
     LS_LOCK(&file->lock);
     if (ls_file_given_up(file))
         return LS_CONFLICT;
-    if (file->stage && (file->stage->dirty || local != LS_LOCAL_NONE)) {
-        ls_attr_stage(mount, file->stage, out);
+    if (attr_staged(mount, node, file, out)) {
+        /* the row does not matter */
     } else if (!row) {
         return atomic_load(&mount->changes) != seen_changes ? LS_BUSY : LS_NOT_FOUND;
     } else {
@@ -133,8 +164,6 @@ enum ls_rc ls_attr_file(struct ls_mount *mount, struct ls_node *node, const stru
         if (!row->record.known && file->content)
             set_size(out, file->content_size_bytes);
     }
-    out->st_ino = node->ino;
-    atomic_store(&node->shown_bytes, (uint64_t)out->st_size);
-    file->last = *out;
+    show(node, file, out);
     return LS_OK;
 }

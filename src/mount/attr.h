@@ -26,6 +26,8 @@ void ls_attr_touched(struct ls_mount *mount, struct ls_node *dir, struct stat *s
  * mount->changes from before the row was read; LS_BUSY: it has moved, read again. file->lock must not be held. */
 enum ls_rc ls_attr_file(struct ls_mount *mount, struct ls_node *node, const struct ls_image *row, uint64_t seen_changes,
                         struct stat *out) LS_MUST_CHECK;
+/* The same when the row does not matter, because what is staged is ahead of it. False: it matters. */
+bool ls_attr_file_staged(struct ls_mount *mount, struct ls_node *node, struct stat *out);
 
 static inline struct timespec ls_timespec(int64_t ns)
 {

@@ -197,6 +197,10 @@ static enum ls_rc lookup_linked_file(struct ls_mount *mount, struct ls_node *nod
     enum ls_level level = LS_LEVEL_ROOT;
     struct ls_key_parts parts = {0};
     bool may_have_row = !ls_lookup_classify(mount, path, &level, &parts) && level == LS_LEVEL_FILE;
+    /* A new file that is being written must not depend on whether the catalog answers: the kernel asks for its
+     * attributes in the middle of the open that has created it, and would leave an empty file behind. */
+    if (ls_attr_file_staged(mount, node, out_st))
+        return LS_OK;
     for (int i = 0; i < TRIES; i++) {
         uint64_t changes = atomic_load(&mount->changes);
         struct ls_image_page page = {0};

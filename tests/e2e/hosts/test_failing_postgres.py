@@ -300,6 +300,23 @@ def test_each_call_ends_in_time_while_postgres_is_away(shop, how):
     calls.everything_works(shop, mount, bytes_before)
 
 
+def test_a_file_that_is_being_written_asks_nobody(shop):
+    mount = shop.mount()
+    hero = mount.products / "p1/500ml/hero-card"
+    hero.mkdir(parents=True)
+    with open(hero / "a.jpg", "wb", buffering=0) as file:
+        shop.proxy.refusing.set()
+        assert shop.proxy.cut() > 0
+        wait_until(lambda: "event=changes_not_followed" in mount.text(), "the log says that it cannot follow", 60)
+        for size in (1, 2, 3):  # a write makes the kernel forget the attributes
+            file.write(b"x")
+            assert os.fstat(file.fileno()).st_size == size
+        shop.proxy.refusing.clear()
+    assert (hero / "a.jpg").read_bytes() == b"xxx"
+    assert mount.unmount() == 0
+    shop.assert_in_step()
+
+
 COMMITS = 3
 SEVERAL_STEPS = ("read", "list", "statfs", "stat", "tree", "rmdir", "fsync")
 
