@@ -137,7 +137,7 @@ void ls_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct f
 
 /* ---- write ---- */
 
-void ls_file_written(struct ls_mount *mount, struct ls_node *node)
+void ls_file_written(struct ls_mount *mount, struct ls_node *node, uint64_t off_bytes)
 {
     struct ls_file *file = ls_file_peek(mount, node);
     LS_LOCK(&file->lock);
@@ -146,6 +146,21 @@ void ls_file_written(struct ls_mount *mount, struct ls_node *node)
     file->stage->dirty = true;
     file->stage->failed = false;
     file->stage->mtime_set = false;
+    if (off_bytes <= file->stage->write_off_bytes)
+        file->stage->write_errno = 0;
+}
+
+/* A part of it may be there. */
+static void write_failed(struct ls_mount *mount, struct ls_node *node, uint64_t off_bytes, int sys_errno)
+{
+    ls_file_written(mount, node, UINT64_MAX);
+    struct ls_file *file = ls_file_peek(mount, node);
+    LS_LOCK(&file->lock);
+    struct ls_stage *stage = file->stage;
+    if (!stage || (stage->write_errno && stage->write_off_bytes <= off_bytes))
+        return;
+    stage->write_errno = sys_errno;
+    stage->write_off_bytes = off_bytes;
 }
 
 /* What changes bytes: a write, or a fallocate when data is NULL. */
@@ -171,8 +186,10 @@ static int apply(struct ls_mount *mount, struct ls_node *node, const struct chan
     if (failed && errno == ENOSPC && ls_cache_make_room(mount->cache))
         failed = apply_once(content->fd, change);
     int saved = failed ? errno : 0;
-    if (!failed || change->data) /* a write that failed may have changed a part */
-        ls_file_written(mount, node);
+    if (!failed)
+        ls_file_written(mount, node, change->data ? (uint64_t)change->off : UINT64_MAX);
+    else if (change->data)
+        write_failed(mount, node, (uint64_t)change->off, saved);
     ls_content_unref(content);
     return saved;
 }

@@ -26,7 +26,8 @@ void *ls_file_task_new(struct ls_mount *mount, fuse_req_t req, struct ls_node *n
 bool ls_file_is_dirty(struct ls_mount *mount, struct ls_node *node);
 /* Commit the file if it is dirty, then answer req (NULL: log failures, and settle the file). Never blocks. */
 void ls_file_commit_async(struct ls_mount *mount, fuse_req_t req, struct ls_node *node);
-/* Note that bytes have changed. */
-void ls_file_written(struct ls_mount *mount, struct ls_node *node);
+/* Note that bytes have changed: written from off_bytes on or cut off there. A write that had failed at or behind it
+ * counts as repeated; UINT64_MAX: none does. */
+void ls_file_written(struct ls_mount *mount, struct ls_node *node, uint64_t off_bytes);
 
 #endif

@@ -77,6 +77,7 @@ static int truncate_open(struct open_state *open, struct ls_file *file, const st
     }
     stage->dirty = true;
     stage->failed = false;
+    stage->write_errno = 0;
     stage->mtime_set = false;
     return 0;
 }

@@ -170,7 +170,7 @@ static int set_size(struct setattr_task *set, struct ls_err *err)
         if (ftruncate(file->stage->content->fd, set->attr.st_size) != 0)
             return errno;
     }
-    ls_file_written(mount, node);
+    ls_file_written(mount, node, (uint64_t)set->attr.st_size);
     return 0;
 }
 

@@ -205,6 +205,12 @@ enum ls_rc ls_stage_commit(struct ls_mount *mount, struct ls_node *node, const s
     char etag[LS_ETAG_MAX];
     {
         LS_LOCK(&file->lock);
+        if (file->stage->write_errno) {
+            file->stage->failed = !commit->any;
+            return ls_err_errno(err, file->stage->write_errno,
+                                "mount: %s is not kept, because a write to it failed and was not repeated",
+                                commit->key);
+        }
         fill_put(file->stage, commit, &put, etag);
     }
     if (LS_FAILPOINT("mount.commit.staged"))

@@ -19,9 +19,11 @@
 
 struct ls_stage { /* all under ls_file.lock; the bytes of content under the node's gate */
     struct ls_content *content;
-    bool dirty;   /* differs from the row, or there is none */
-    bool failed;  /* the last commit failed and close said so */
-    bool has_row; /* a row with base_etag is what a commit replaces */
+    bool dirty;               /* differs from the row, or there is none */
+    bool failed;              /* the last commit failed and close said so */
+    int write_errno;          /* of a write that failed; 0: none has, or it was repeated since */
+    uint64_t write_off_bytes; /* where the first of them began */
+    bool has_row;             /* a row with base_etag is what a commit replaces */
     char base_etag[LS_ETAG_MAX];
     uint32_t mode, uid, gid;
     bool row_mode, row_owner; /* the row's, not set here: a commit keeps what the row has then */

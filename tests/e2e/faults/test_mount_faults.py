@@ -120,9 +120,18 @@ def test_a_full_cache_folder_is_enospc_at_write_or_close(lockstep_file, folder):
         hero = mount.products / HERO
         hero.mkdir(parents=True)
         fails_with(errno.ENOSPC, write, hero / "big.png", os.urandom(8_000_000))
-        with suppress(FileNotFoundError):  # what went in before is there, as on any disk
-            os.unlink(hero / "big.png")
+        assert os.listdir(hero) == [], "a part of a file is no file"
         write(hero / "a.png", png("a"))
+        fails_with(errno.ENOSPC, write, hero / "a.png", os.urandom(8_000_000))
+        assert (hero / "a.png").read_bytes() == png("a"), "what was there stays"
+        with open(hero / "again.png", "wb", buffering=0) as again:
+            rest = memoryview(bytes(8_000_000))
+            with pytest.raises(OSError, match="No space"):
+                while rest:
+                    rest = rest[again.write(rest) :]
+            again.truncate(1000)  # a program that knows what to do about it
+        assert (hero / "again.png").read_bytes() == bytes(1000)
+        os.unlink(hero / "again.png")
         for i in range(6):  # what was committed makes room for what comes
             write(hero / f"{i}.png", os.urandom(1_000_000))
         assert mount.unmount() == 0
