@@ -8,9 +8,11 @@
 #include "base/buf.h"
 #include "cli/cli.h"
 #include "cli/tokens_file.h"
+#include "engine/mender.h"
 #include "lockstep/settle.h"
 #include "serve/serve.h"
 
+LS_AUTO_DEFINE(ls_mender, struct ls_mender *, ls_mender_stop)
 LS_AUTO_DEFINE(ls_settler, struct ls_settler *, ls_settler_stop)
 
 static void tell_url(void *ctx, const char *url)
@@ -26,12 +28,15 @@ static int serve(const struct ls_config *config, const char *listen)
         [LS_SETTLE_ACT] = LS_EVENTS_ACT, [LS_SETTLE_REPORT] = LS_EVENTS_REPORT, [LS_SETTLE_IGNORE] = LS_EVENTS_IGNORE};
     static atomic_bool cancel;
     LS_AUTO(ls_stack) struct ls_stack *stack = NULL;
+    LS_AUTO(ls_mender) struct ls_mender *mender = NULL;
     LS_AUTO(ls_settler) struct ls_settler *settler = NULL;
     LS_AUTO(ls_free) char *tokens = ls_tokens_file(config);
     struct ls_err err = LS_ERR_INIT;
     const struct ls_compose_opts compose = {
         .depth = LS_COMPOSE_ENGINE, .kind = "serve", .actor = "serve", .cancel = &cancel};
     enum ls_rc rc = tokens ? ls_compose_open(config, &compose, &stack, &err) : ls_err_nomem(&err);
+    if (!rc && stack)
+        rc = ls_mender_start(stack->engine, &cancel, &mender, &err);
     if (!rc && stack) {
         const struct ls_settle_opts settle = ls_compose_settle_opts(config, stack->engine);
         rc = ls_settler_start(&settle, true, &settler, &err);

@@ -12,6 +12,7 @@ libls_engine_la_SOURCES = \
 	src/engine/internal.h \
 	src/engine/look.c \
 	src/engine/mend.c \
+	src/engine/mender.c src/engine/mender.h \
 	src/engine/pool.c src/engine/pool.h \
 	src/engine/put.c \
 	src/engine/record.c src/engine/recover.c \

@@ -72,7 +72,6 @@ struct ls_spool_keys {
 enum ls_rc ls_spool_suspects(struct ls_spool *spool, const char *after, unsigned limit, struct ls_spool_keys *out,
                              struct ls_err *err) LS_MUST_CHECK;
 void ls_spool_keys_dispose(struct ls_spool_keys *keys);
-enum ls_rc ls_spool_suspect_count(struct ls_spool *spool, uint64_t *out_count, struct ls_err *err) LS_MUST_CHECK;
 
 /* A finding as it is stored. Strings are borrowed. */
 struct ls_spool_finding {

@@ -93,11 +93,6 @@ enum ls_rc ls_spool_product_count(struct ls_spool *spool, uint64_t *out_count, s
     return count_sql(spool, "SELECT count(*) FROM product", out_count, err);
 }
 
-enum ls_rc ls_spool_suspect_count(struct ls_spool *spool, uint64_t *out_count, struct ls_err *err)
-{
-    return count_sql(spool, "SELECT count(*) FROM suspect", out_count, err);
-}
-
 enum ls_rc ls_spool_each(struct ls_spool *spool, const struct ls_spool_filter *filter,
                          enum ls_rc (*each)(void *ctx, const struct ls_spool_finding *finding), void *ctx,
                          struct ls_err *err)

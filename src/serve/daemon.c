@@ -24,7 +24,6 @@
 #include "serve/systemd.h"
 
 #define FILES_WANTED 4096 /* descriptors: connections, answers, the store's connections */
-#define RECOVER_EVERY_MS 10000
 #define DRAIN_TICK_MS 20
 
 /* ---- lanes ---- */
@@ -139,20 +138,8 @@ static int await_signal(int64_t ms)
     return got > 0 ? got : 0;
 }
 
-static void recover_job(void *job)
-{
-    struct ls_serve *serve = job;
-    struct ls_recover_stats stats;
-    struct ls_err err = LS_ERR_INIT;
-    if (ls_engine_recover(serve->opts->engine, &stats, &err))
-        LS_LOG_WARN("serve", "unsettled", {"error", ls_v_str(err.text)},
-                    {"advice", ls_v_str("is the store up and reachable? it is tried again until it succeeds")});
-    ls_lane_done(serve, LS_LANE_MEND);
-}
-
 static void loop(struct ls_serve *serve)
 {
-    int64_t recover_ms = ls_monotonic_ms() + RECOVER_EVERY_MS;
     for (;;) {
         int got = await_signal(1000);
         if (got == SIGTERM || got == SIGINT)
@@ -161,11 +148,6 @@ static void loop(struct ls_serve *serve)
         ls_auth_reload(serve->auth, got == SIGHUP);
         ls_http_reap(serve->http);
         ls_events_wake(serve);
-        if (ls_monotonic_ms() < recover_ms)
-            continue;
-        recover_ms = ls_monotonic_ms() + RECOVER_EVERY_MS;
-        if (ls_engine_leftovers(serve->opts->engine) && !ls_lane_add(serve, LS_LANE_MEND, recover_job, serve))
-            LS_LOG_DEBUG("serve", "recovery-put-off");
     }
 }
 

@@ -21,7 +21,6 @@
 #define LOOK_MS 5000
 #define ASK_MS 2000
 #define WAITING_MS 500
-#define RECOVER_ROUNDS 10 /* that something has waited for */
 #define PAUSE_FIRST_MS 250
 #define PAUSE_MOST_MS 5000
 
@@ -34,7 +33,6 @@ struct ls_inbox {
     int64_t epoch;    /* 0 = another process works it off */
     int64_t pause_ms; /* until the next round, when nobody wakes it */
     bool failing;     /* the last round failed; being woken does not hurry it */
-    unsigned waited;  /* rounds in a row after which something waited */
 };
 
 static struct ls_catalog *catalog_of(const struct ls_inbox *inbox)
@@ -100,18 +98,6 @@ static void failed(struct ls_inbox *inbox, const struct ls_err *err)
     inbox->failing = true;
 }
 
-/* What waits long may wait for an operation whose process has died. */
-static void recover(struct ls_inbox *inbox, size_t waiting)
-{
-    struct ls_recover_stats stats;
-    struct ls_err why = LS_ERR_INIT;
-    inbox->waited = waiting ? inbox->waited + 1 : 0;
-    if (inbox->waited % RECOVER_ROUNDS != RECOVER_ROUNDS - 1)
-        return;
-    if (ls_engine_recover(inbox->serve->opts->engine, &stats, &why) != LS_OK)
-        LS_LOG_DEBUG("inbox", "recovery-incomplete", {"why", ls_v_str(why.text)});
-}
-
 static void attempt(struct ls_inbox *inbox)
 {
     struct ls_err err = LS_ERR_INIT;
@@ -134,7 +120,6 @@ static void attempt(struct ls_inbox *inbox)
     if (inbox->failing)
         LS_LOG_INFO("inbox", "working-again");
     inbox->failing = false;
-    recover(inbox, waiting);
     inbox->pause_ms = !inbox->epoch ? ASK_MS : waiting ? WAITING_MS : LOOK_MS;
 }
 

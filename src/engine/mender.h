@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The mender: a thread that settles what operations had to leave behind while the store or the catalog did not answer,
- * so that the mount recovers by itself; and what dead processes and hosts have left half-done.
+ * so that a mount or server recovers by itself; and what dead processes and hosts have left half-done.
  */
-#ifndef LOCKSTEP_MOUNT_MENDER_H
-#define LOCKSTEP_MOUNT_MENDER_H
+#ifndef LOCKSTEP_ENGINE_MENDER_H
+#define LOCKSTEP_ENGINE_MENDER_H
 
 #include <stdatomic.h>
 

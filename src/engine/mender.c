@@ -7,7 +7,7 @@
  *
  * A leftover's operation has ended, so nobody works on it, and its claims keep others away until it is closed.
  */
-#include "mount/mender.h"
+#include "engine/mender.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -80,13 +80,13 @@ static void attempt(struct ls_mender *mender)
         rc = ls_engine_recover(mender->engine, &stats, &err);
     if (!rc) {
         if (mender->said)
-            LS_LOG_INFO("mount", "settled", {"text", ls_v_str("what had been left open is settled")});
+            LS_LOG_INFO("engine", "settled", {"text", ls_v_str("what had been left open is settled")});
         mender->pause_ms = 0;
         mender->said = false;
         return;
     }
     if (!mender->said)
-        LS_LOG_WARN("mount", "unsettled", {"intents", ls_v_uint(n)}, {"error", ls_v_str(err.text)},
+        LS_LOG_WARN("engine", "unsettled", {"intents", ls_v_uint(n)}, {"error", ls_v_str(err.text)},
                     {"advice", ls_v_str("is the store up and reachable? it is tried again until it succeeds")});
     mender->said = true;
     int64_t longer_ms = mender->pause_ms ? mender->pause_ms * 2 : PAUSE_FIRST_MS;
@@ -127,7 +127,7 @@ enum ls_rc ls_mender_start(struct ls_engine *engine, atomic_bool *cancel, struct
     int failed = ls_thread_start(&mender->thread, "ls-mender", mend, mender);
     if (failed) {
         mender_free(mender);
-        return ls_err_errno(err, failed, "mount: cannot start a thread");
+        return ls_err_errno(err, failed, "engine: cannot start a thread");
     }
     ls_engine_set_mender(engine, wake, mender);
     *out_mender = mender;
