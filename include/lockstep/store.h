@@ -115,6 +115,8 @@ struct ls_store_caps {
 
 struct ls_store;
 
+#define LS_STORE_PRESIGN_MOST_S (7 * 24 * 3600) /* what S3 allows */
+
 struct ls_store_ops {
     const char *name; /* "s3", "file", "retry" */
 
@@ -147,8 +149,10 @@ struct ls_store_ops {
     /* Remove leftovers of uploads in parts to exactly this key that were begun before `before_ns`. */
     enum ls_rc (*abort_uploads)(struct ls_store *store, const char *key, int64_t before_ns, struct ls_err *err);
 
-    /* The address of an object that goes into image_url; heap, the caller frees it. */
-    enum ls_rc (*url)(struct ls_store *store, const char *key, char **out_url, struct ls_err *err);
+    /* The address of an object, heap, the caller frees it: the public one that goes into image_url (expires_s 0), or
+     * one that lets its holder GET the object for so many seconds (at most LS_STORE_PRESIGN_MOST_S; LS_UNSUPPORTED
+     * where the store has no such thing). Nothing is asked of the store. */
+    enum ls_rc (*url)(struct ls_store *store, const char *key, unsigned expires_s, char **out_url, struct ls_err *err);
 
     void (*close)(struct ls_store *store);
 };
@@ -176,6 +180,9 @@ enum ls_rc ls_store_list(struct ls_store *s, const struct ls_list_request *req, 
 enum ls_rc ls_store_abort_uploads(struct ls_store *s, const char *key, int64_t before_ns, struct ls_err *err)
     LS_MUST_CHECK;
 enum ls_rc ls_store_url(struct ls_store *s, const char *key, char **out_url, struct ls_err *err) LS_MUST_CHECK;
+/* LS_INVALID: expires_s is 0 or more than S3 allows. */
+enum ls_rc ls_store_presign(struct ls_store *s, const char *key, unsigned expires_s, char **out_url, struct ls_err *err)
+    LS_MUST_CHECK;
 /* Takes NULL. A decorator closes what it wraps. */
 void ls_store_close(struct ls_store *s);
 

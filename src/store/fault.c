@@ -85,10 +85,11 @@ static enum ls_rc fault_abort(struct ls_store *store, const char *key, int64_t b
     WITH_FAULTS(LS_STORE_OP_ABORT, key, ls_store_abort_uploads(inner(store), key, before_ns, err));
 }
 
-static enum ls_rc fault_url(struct ls_store *store, const char *key, char **out_url, struct ls_err *err)
+static enum ls_rc fault_url(struct ls_store *store, const char *key, unsigned expires_s, char **out_url,
+                            struct ls_err *err)
 {
     enum ls_rc rc = ask(store, LS_STORE_OP_URL, key, false, err);
-    return rc ? rc : ls_store_url(inner(store), key, out_url, err);
+    return rc ? rc : inner(store)->ops->url(inner(store), key, expires_s, out_url, err);
 }
 
 /* ---- arrays ---- */

@@ -130,8 +130,11 @@ static enum ls_rc file_get(struct ls_store *store, const struct ls_store_get *ge
 
 /* ---- the rest ---- */
 
-static enum ls_rc file_url(struct ls_store *store, const char *key, char **out_url, struct ls_err *err)
+static enum ls_rc file_url(struct ls_store *store, const char *key, unsigned expires_s, char **out_url,
+                           struct ls_err *err)
 {
+    if (expires_s)
+        return ls_err_set(err, LS_UNSUPPORTED, "store: a local directory has no addresses that expire");
     LS_AUTO(ls_buf) struct ls_buf url = LS_BUF_INIT(LS_BUF_LINE);
     if (ls_buf_adds(&url, file_store(store)->url_prefix) || ls_buf_addc(&url, '/') ||
         ls_buf_add_urlenc(&url, key, strlen(key), true))

@@ -136,9 +136,10 @@ static enum ls_rc retry_abort(struct ls_store *store, const char *key, int64_t b
     REPEAT("abort", key, ls_store_abort_uploads(inner(store), key, before_ns, err));
 }
 
-static enum ls_rc retry_url(struct ls_store *store, const char *key, char **out_url, struct ls_err *err)
+static enum ls_rc retry_url(struct ls_store *store, const char *key, unsigned expires_s, char **out_url,
+                            struct ls_err *err)
 {
-    return ls_store_url(inner(store), key, out_url, err);
+    return inner(store)->ops->url(inner(store), key, expires_s, out_url, err);
 }
 
 /* ---- get ---- */

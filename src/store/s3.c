@@ -17,7 +17,8 @@
 #define DEFAULT_PART_BYTES (16 * MIB)
 #define MIN_PART_BYTES (5 * MIB) /* S3's limit for all parts but the last */
 
-static enum ls_rc s3_url(struct ls_store *store, const char *key, char **out_url, struct ls_err *err)
+static enum ls_rc s3_url(struct ls_store *store, const char *key, unsigned expires_s, char **out_url,
+                         struct ls_err *err)
 {
     struct ls_s3 *s3 = (struct ls_s3 *)store;
     LS_AUTO(ls_buf) struct ls_buf url = LS_BUF_INIT(LS_BUF_LINE);
@@ -25,6 +26,8 @@ static enum ls_rc s3_url(struct ls_store *store, const char *key, char **out_url
     enum ls_rc rc = s3_check_key(key, err);
     if (rc != LS_OK)
         return rc;
+    if (expires_s > 0)
+        return s3_presign(s3, key, expires_s, out_url, err);
     rc = ls_buf_addf(&url, "%s/", s3->public_url);
     if (rc == LS_OK)
         rc = ls_buf_add_urlenc(&url, key, strlen(key), true);

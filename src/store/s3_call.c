@@ -228,6 +228,35 @@ static enum ls_rc sign(struct ls_s3 *s3, struct s3_call *call, struct ls_err *er
     return write_lines(call, headers, n, authorization.data) == LS_OK ? LS_OK : ls_err_nomem(err);
 }
 
+enum ls_rc s3_presign(struct ls_s3 *s3, const char *key, unsigned expires_s, char **out_url, struct ls_err *err)
+{
+    LS_AUTO(s3_call) struct s3_call call;
+    LS_AUTO(ls_buf) struct ls_buf query = LS_BUF_INIT(LS_BUF_LINE);
+    struct ls_sigv4_scope scope;
+    char amz_date[LS_TIME_LEN];
+
+    s3_call_init(&call);
+    s3_call_begin(&call, s3, "GET", "PRESIGN", "s3:GetObject", key);
+    if (call.build_rc != LS_OK)
+        return ls_err_nomem(err);
+    const struct ls_sigv4_header host = {"Host", s3->host};
+    const struct ls_sigv4_request req = {.method = "GET",
+                                         .path = call.path.data,
+                                         .query = "",
+                                         .headers = &host,
+                                         .n_headers = 1,
+                                         .payload_hash = LS_SIGV4_UNSIGNED};
+    ls_time_amz(ls_now_ns(), amz_date);
+    enum ls_rc rc = get_scope(s3, amz_date, &scope, err);
+    if (rc == LS_OK)
+        rc = ls_sigv4_presign(&scope, amz_date, expires_s, s3->session_token, &req, &query, err);
+    ls_sigv4_scope_wipe(&scope);
+    if (rc != LS_OK)
+        return rc;
+    *out_url = ls_strf("%s%s?%s", s3->origin, call.path.data, query.data);
+    return *out_url != NULL ? LS_OK : ls_err_nomem(err);
+}
+
 /* --- sending again --- */
 
 static bool learn_region(struct ls_s3 *s3, const char *region)

@@ -86,6 +86,9 @@ void s3_call_begin(struct s3_call *call, struct ls_s3 *s3, const char *method, c
                    const char *key);
 /* Add a query parameter; value NULL = just the name. Names are literals, values get encoded. */
 void s3_call_query(struct s3_call *call, const char *name, const char *value);
+/* An address of an object that anybody can GET for expires_s seconds; heap. */
+enum ls_rc s3_presign(struct ls_s3 *s3, const char *key, unsigned expires_s, char **out_url, struct ls_err *err)
+    LS_MUST_CHECK;
 /* Add a signed header. name is a literal. */
 void s3_call_header(struct s3_call *call, const char *name, const char *fmt, ...) LS_PRINTF(3, 4);
 /* Send these bytes (borrowed). */

@@ -114,10 +114,11 @@ static enum ls_rc stats_abort(struct ls_store *store, const char *key, int64_t b
     return count(store, LS_STORE_OP_ABORT, 1, begun, ls_store_abort_uploads(inner(store), key, before_ns, err));
 }
 
-static enum ls_rc stats_url(struct ls_store *store, const char *key, char **out_url, struct ls_err *err)
+static enum ls_rc stats_url(struct ls_store *store, const char *key, unsigned expires_s, char **out_url,
+                            struct ls_err *err)
 {
     int64_t begun = ls_now_ns();
-    return count(store, LS_STORE_OP_URL, 1, begun, ls_store_url(inner(store), key, out_url, err));
+    return count(store, LS_STORE_OP_URL, 1, begun, inner(store)->ops->url(inner(store), key, expires_s, out_url, err));
 }
 
 static void stats_close(struct ls_store *store)

@@ -65,7 +65,15 @@ enum ls_rc ls_store_abort_uploads(struct ls_store *s, const char *key, int64_t b
 
 enum ls_rc ls_store_url(struct ls_store *s, const char *key, char **out_url, struct ls_err *err)
 {
-    return s->ops->url(s, key, out_url, err);
+    return s->ops->url(s, key, 0, out_url, err);
+}
+
+enum ls_rc ls_store_presign(struct ls_store *s, const char *key, unsigned expires_s, char **out_url, struct ls_err *err)
+{
+    if (expires_s == 0 || expires_s > LS_STORE_PRESIGN_MOST_S)
+        return ls_err_set(err, LS_INVALID, "store: an address can be valid for 1 second to 7 days, not for %u s",
+                          expires_s);
+    return s->ops->url(s, key, expires_s, out_url, err);
 }
 
 void ls_store_close(struct ls_store *s)

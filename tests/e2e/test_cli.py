@@ -3,9 +3,12 @@
 
 import json
 import os
+import urllib.error
+import urllib.request
 
 import pytest
 from harness.images import png, seed
+from harness.program import wait_until
 
 KEY = "products/p1/500ml/hero-card/a.png"
 
@@ -25,6 +28,32 @@ def test_put_get_ls_mv_rm_url(lockstep):
     lockstep.run("rm", other)
     assert lockstep.oracle.objects() == {}
     lockstep.assert_in_step()
+
+
+@pytest.mark.pairs("minio", "postgres")
+def test_an_url_that_expires_opens_a_private_object_until_then(lockstep):
+    key = "products/p1/500ml/hero-card/ä b+c%.png"
+    lockstep.put(key, png("a"))
+    url = lockstep.run("url", "--expires=1h", key).stdout.strip()
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        assert answer.read() == png("a")
+    for wrong in (url.partition("?")[0], url.replace("X-Amz-Expires=3600", "X-Amz-Expires=7200")):
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(wrong, timeout=20)
+    short = lockstep.run("url", "--expires=1s", key).stdout.strip()
+    wait_until(lambda: status_of(short) == 403, "it has expired", 20)
+
+
+def status_of(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_a_directory_has_no_urls_that_expire(lockstep_file):
+    assert "local directory" in lockstep_file.run("url", "--expires=1h", KEY, check=4).stderr
 
 
 def test_put_over_an_existing_name_replaces_bytes_and_row(lockstep):
@@ -217,6 +246,8 @@ def test_unknown_keys_and_sections_name_file_and_line(lockstep_file):
         ("trash", "burn"),
         ("sync", "--max-change=lots"),
         ("init",),
+        ("url", "--expires=8d", KEY),
+        ("url", "--expires=0s", KEY),
     ],
 )
 def test_wrong_usage_is_status_64(lockstep_file, words):

@@ -165,10 +165,10 @@ static enum ls_rc honest_probe(struct ls_store *s, struct ls_store_caps *caps, s
     (void)s;
     return ls_store_probe(honest, caps, err);
 }
-static enum ls_rc honest_url(struct ls_store *s, const char *key, char **url, struct ls_err *err)
+static enum ls_rc honest_url(struct ls_store *s, const char *key, unsigned expires_s, char **url, struct ls_err *err)
 {
     (void)s;
-    return ls_store_url(honest, key, url, err);
+    return honest->ops->url(honest, key, expires_s, url, err);
 }
 
 static void a_listing_that_lies_is_found_out(void **state)

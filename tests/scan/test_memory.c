@@ -96,9 +96,11 @@ static enum ls_rc made_up_probe(struct ls_store *store, struct ls_store_caps *ca
     return LS_OK;
 }
 
-static enum ls_rc made_up_url(struct ls_store *store, const char *key, char **out_url, struct ls_err *err)
+static enum ls_rc made_up_url(struct ls_store *store, const char *key, unsigned expires_s, char **out_url,
+                              struct ls_err *err)
 {
     (void)store;
+    (void)expires_s;
     (void)err;
     *out_url = strdup(key);
     return LS_OK;
