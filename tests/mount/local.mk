@@ -1,6 +1,6 @@
 if HAVE_CMOCKA
 check_PROGRAMS += tests/mount/test_cache tests/mount/test_content tests/mount/test_mount tests/mount/test_nodes \
-	tests/mount/test_rules tests/mount/test_stage
+	tests/mount/test_rules tests/mount/test_stage tests/mount/test_versions
 check_PROGRAMS += tests/mount/test_errno tests/mount/test_options
 check_PROGRAMS += tests/mount/test_ahead tests/mount/test_follow tests/mount/test_notices
 
@@ -24,9 +24,12 @@ tests_mount_test_options_LDADD = $(MOUNT_TEST_LIBS)
 tests_mount_test_follow_SOURCES = tests/mount/test_follow.c
 tests_mount_test_follow_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_mount_test_follow_LDADD = $(MOUNT_TEST_LIBS)
-tests_mount_test_mount_SOURCES = tests/mount/test_mount.c tests/mount/env.c tests/mount/env.h
+tests_mount_test_mount_SOURCES = tests/mount/test_mount.c tests/mount/calls.h tests/mount/env.c tests/mount/env.h
 tests_mount_test_mount_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_mount_test_mount_LDADD = $(MOUNT_TEST_LIBS)
+tests_mount_test_versions_SOURCES = tests/mount/test_versions.c tests/mount/calls.h tests/mount/env.c tests/mount/env.h
+tests_mount_test_versions_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_mount_test_versions_LDADD = $(MOUNT_TEST_LIBS)
 tests_mount_test_nodes_SOURCES = tests/mount/test_nodes.c
 tests_mount_test_nodes_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_mount_test_nodes_LDADD = $(MOUNT_TEST_LIBS)
