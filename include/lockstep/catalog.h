@@ -219,6 +219,13 @@ struct ls_scan_row {
     char options[128];               /* of a shared one: what its findings depend on, in the scanner's words */
 };
 
+/* Which of the scans of everything. */
+enum ls_whole_scan {
+    LS_WHOLE_SCAN_ANY,
+    LS_WHOLE_SCAN_COMPLETE, /* it has ended, and read both sides to their end */
+    LS_WHOLE_SCAN_KEPT      /* complete, and its findings can be read */
+};
+
 enum ls_range_state { LS_RANGE_FREE = 1, LS_RANGE_TAKEN, LS_RANGE_DONE };
 
 /* A part of a shared scan. */
@@ -380,6 +387,7 @@ struct ls_catalog_ops {
 
     enum ls_rc (*product_page)(struct ls_catalog *cat, struct ls_tx *tx, const char *after, unsigned limit,
                                struct ls_name_page *out, struct ls_err *err);
+    enum ls_rc (*product_count)(struct ls_catalog *cat, uint64_t *out_count, struct ls_err *err);
     enum ls_rc (*product_exists)(struct ls_catalog *cat, struct ls_tx *tx, const char *product, bool *out_exists,
                                  struct ls_err *err);
     /* The variants of a product, by weight's bytes. */
@@ -465,6 +473,7 @@ struct ls_catalog_ops {
     enum ls_rc (*event_add)(struct ls_tx *tx, const struct ls_event *items, size_t n, struct ls_err *err);
     enum ls_rc (*event_page)(struct ls_catalog *cat, int64_t after, unsigned limit, struct ls_event_page *out,
                              struct ls_err *err);
+    enum ls_rc (*event_count)(struct ls_catalog *cat, uint64_t *out_count, struct ls_err *err);
     /* Those that are gone already count as removed. */
     enum ls_rc (*event_remove)(struct ls_tx *tx, const int64_t *seqs, size_t n, struct ls_err *err);
     /* Insert (id 0; the new id is written back) or update. In a transaction of its own. */
@@ -473,6 +482,9 @@ struct ls_catalog_ops {
     enum ls_rc (*scan_write)(struct ls_tx *tx, struct ls_scan_row *scan, struct ls_err *err);
     /* The newest scan with before > id (0 = the newest of all): LS_NOT_FOUND when there is none. */
     enum ls_rc (*scan_get)(struct ls_catalog *cat, int64_t before, struct ls_scan_row *out, struct ls_err *err);
+    /* The newest scan of everything of this sort, or LS_NOT_FOUND. */
+    enum ls_rc (*scan_whole)(struct ls_catalog *cat, enum ls_whole_scan which, struct ls_scan_row *out,
+                             struct ls_err *err);
     /* The newest shared scan that has not ended, or LS_NOT_FOUND. */
     enum ls_rc (*scan_running)(struct ls_catalog *cat, struct ls_tx *tx, struct ls_scan_row *out, struct ls_err *err);
     /* Keep the findings of the newest two scans of a kind (complete or not, of everything or of some products), forget

@@ -61,6 +61,11 @@ enum ls_rc ls_pg_event_page(struct ls_catalog *cat, int64_t after, unsigned limi
     return rc;
 }
 
+enum ls_rc ls_pg_event_count(struct ls_catalog *cat, uint64_t *out_count, struct ls_err *err)
+{
+    return ls_pg_count(cat, LS_PG_EVENT_COUNT, out_count, err);
+}
+
 static enum ls_rc fill_seq(void *ctx, size_t i, struct ls_pg_query *q, struct ls_err *err)
 {
     (void)err;

@@ -173,6 +173,9 @@ enum ls_rc ls_pg_script(struct ls_pg_conn *conn, const char *sql, const char *wh
 /* One statement that reads; a lost connection outside of a transaction is replaced and the statement repeated. */
 enum ls_rc ls_pg_read(struct ls_catalog *cat, struct ls_tx *tx, const struct ls_pg_query *query, PGresult **out,
                       struct ls_err *err) LS_MUST_CHECK;
+/* Read the one number that a statement without values gives. */
+enum ls_rc ls_pg_count(struct ls_catalog *cat, enum ls_pg_sql sql, uint64_t *out_count, struct ls_err *err)
+    LS_MUST_CHECK;
 /* One statement that writes, between savepoints: a refusal leaves the transaction as it was. out_res may be NULL. */
 enum ls_rc ls_pg_run(struct ls_tx *tx, const struct ls_pg_query *query, int *out_changes, PGresult **out_res,
                      struct ls_err *err) LS_MUST_CHECK;
@@ -280,6 +283,7 @@ enum ls_rc ls_pg_image_attr(struct ls_tx *, const char *, const struct ls_attr *
 enum ls_rc ls_pg_names(const PGresult *res, struct ls_name_page *out, struct ls_err *err) LS_MUST_CHECK;
 enum ls_rc ls_pg_product_page(struct ls_catalog *, struct ls_tx *, const char *, unsigned, struct ls_name_page *,
                               struct ls_err *);
+enum ls_rc ls_pg_product_count(struct ls_catalog *, uint64_t *, struct ls_err *);
 enum ls_rc ls_pg_product_exists(struct ls_catalog *, struct ls_tx *, const char *, bool *, struct ls_err *);
 enum ls_rc ls_pg_product_add(struct ls_tx *, const char *, struct ls_err *);
 enum ls_rc ls_pg_product_remove(struct ls_tx *, const char *, struct ls_err *);
@@ -337,12 +341,14 @@ enum ls_rc ls_pg_meta_set(struct ls_tx *, const char *, const char *, struct ls_
 /* pg_event.c */
 enum ls_rc ls_pg_event_add(struct ls_tx *, const struct ls_event *, size_t, struct ls_err *);
 enum ls_rc ls_pg_event_page(struct ls_catalog *, int64_t, unsigned, struct ls_event_page *, struct ls_err *);
+enum ls_rc ls_pg_event_count(struct ls_catalog *, uint64_t *, struct ls_err *);
 enum ls_rc ls_pg_event_remove(struct ls_tx *, const int64_t *, size_t, struct ls_err *);
 
 /* pg_scan.c */
 enum ls_rc ls_pg_scan_put(struct ls_catalog *, struct ls_scan_row *, struct ls_err *);
 enum ls_rc ls_pg_scan_write(struct ls_tx *, struct ls_scan_row *, struct ls_err *);
 enum ls_rc ls_pg_scan_get(struct ls_catalog *, int64_t, struct ls_scan_row *, struct ls_err *);
+enum ls_rc ls_pg_scan_whole(struct ls_catalog *, enum ls_whole_scan, struct ls_scan_row *, struct ls_err *);
 enum ls_rc ls_pg_scan_running(struct ls_catalog *, struct ls_tx *, struct ls_scan_row *, struct ls_err *);
 enum ls_rc ls_pg_scan_tidy(struct ls_catalog *, bool *, struct ls_err *);
 enum ls_rc ls_pg_scan_ranges_add(struct ls_tx *, const struct ls_scan_range *, size_t, struct ls_err *);

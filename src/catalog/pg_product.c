@@ -43,6 +43,11 @@ enum ls_rc ls_pg_product_page(struct ls_catalog *cat, struct ls_tx *tx, const ch
     return rc == LS_OK ? ls_pg_names(res, out, err) : rc;
 }
 
+enum ls_rc ls_pg_product_count(struct ls_catalog *cat, uint64_t *out_count, struct ls_err *err)
+{
+    return ls_pg_count(cat, LS_PG_PRODUCT_COUNT, out_count, err);
+}
+
 enum ls_rc ls_pg_product_exists(struct ls_catalog *cat, struct ls_tx *tx, const char *product, bool *out_exists,
                                 struct ls_err *err)
 {

@@ -111,6 +111,19 @@ enum ls_rc ls_pg_scan_get(struct ls_catalog *cat, int64_t before, struct ls_scan
     return rc == LS_OK ? read_scan(res, out, err) : rc;
 }
 
+enum ls_rc ls_pg_scan_whole(struct ls_catalog *cat, enum ls_whole_scan which, struct ls_scan_row *out,
+                            struct ls_err *err)
+{
+    LS_AUTO(ls_pg_result) PGresult *res = NULL;
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_SCAN_WHOLE);
+    ls_pg_int(&q, which);
+    enum ls_rc rc = ls_pg_read(cat, NULL, &q, &res, err);
+    if (rc == LS_OK && PQntuples(res) == 0)
+        return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no such scan of everything");
+    return rc == LS_OK ? read_scan(res, out, err) : rc;
+}
+
 enum ls_rc ls_pg_scan_running(struct ls_catalog *cat, struct ls_tx *tx, struct ls_scan_row *out, struct ls_err *err)
 {
     LS_AUTO(ls_pg_result) PGresult *res = NULL;

@@ -179,6 +179,7 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
                             "SELECT {text p product.name} FROM {product} p WHERE {text p product.name} > $1::text "
                             "AND {live p product} ORDER BY {text p product.name} LIMIT $2",
                             false},
+    [LS_PG_PRODUCT_COUNT] = {"count products", "SELECT count(*) FROM {product} p WHERE {live p product}", false},
     [LS_PG_PRODUCT_EXISTS] = {"look for a product",
                               "SELECT 1 FROM {product} p WHERE {is p product.name $1::text} AND {live p product}",
                               false},
@@ -368,6 +369,7 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
                           "SELECT seq, at_ns, kind, key, etag, sequencer FROM lockstep.lockstep_event "
                           "WHERE seq > $1 ORDER BY seq LIMIT $2",
                           false},
+    [LS_PG_EVENT_COUNT] = {"count the events", "SELECT count(*) FROM lockstep.lockstep_event", false},
     [LS_PG_EVENT_DELETE] = {"forget an event", "DELETE FROM lockstep.lockstep_event WHERE seq = $1", false},
     [LS_PG_SCAN_INSERT] = {"record a scan",
                            "INSERT INTO lockstep.lockstep_scan (" SCAN_COLUMNS ") VALUES (" SCAN_VALUES
@@ -381,6 +383,12 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
                         "SELECT id, " SCAN_COLUMNS " FROM lockstep.lockstep_scan WHERE id < $1 "
                         "ORDER BY id DESC LIMIT 1",
                         false},
+    [LS_PG_SCAN_WHOLE] =
+        {"read the scans",
+         "SELECT id, " SCAN_COLUMNS " FROM lockstep.lockstep_scan WHERE scope = '' "
+         "AND ($1::bigint = 0 OR (complete AND ended_ns > 0)) AND ($1::bigint < 2 OR findings = 'kept') "
+         "ORDER BY id DESC LIMIT 1",
+         false},
     [LS_PG_SCAN_RUNNING] = {"look for a shared scan",
                             "SELECT id, " SCAN_COLUMNS " FROM lockstep.lockstep_scan WHERE findings = 'writing' "
                             "AND shared AND ended_ns = 0 ORDER BY id DESC LIMIT 1",

@@ -203,6 +203,16 @@ enum ls_rc ls_pg_read(struct ls_catalog *base, struct ls_tx *tx, const struct ls
     return rc;
 }
 
+enum ls_rc ls_pg_count(struct ls_catalog *cat, enum ls_pg_sql sql, uint64_t *out_count, struct ls_err *err)
+{
+    LS_AUTO(ls_pg_result) PGresult *res = NULL;
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, sql);
+    enum ls_rc rc = ls_pg_read(cat, NULL, &q, &res, err);
+    *out_count = rc == LS_OK && PQntuples(res) ? (uint64_t)ls_pg_get_int(res, 0, 0) : 0;
+    return rc;
+}
+
 enum ls_rc ls_pg_run(struct ls_tx *tx, const struct ls_pg_query *query, int *out_changes, PGresult **out_res,
                      struct ls_err *err)
 {

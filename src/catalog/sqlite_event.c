@@ -68,6 +68,11 @@ enum ls_rc ls_sqlite_event_page(struct ls_catalog *cat, int64_t after, unsigned 
     return rc;
 }
 
+enum ls_rc ls_sqlite_event_count(struct ls_catalog *cat, uint64_t *out_count, struct ls_err *err)
+{
+    return ls_sqlite_count(cat, LS_SQL_EVENT_COUNT, out_count, err);
+}
+
 enum ls_rc ls_sqlite_event_remove(struct ls_tx *tx, const int64_t *seqs, size_t n, struct ls_err *err)
 {
     struct ls_sqlite_conn *conn;

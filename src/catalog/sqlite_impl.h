@@ -120,6 +120,9 @@ enum ls_rc ls_query_get_text(struct ls_query *query, int column, struct ls_arena
 enum ls_rc ls_query_get_shared(struct ls_query *query, int column, struct ls_arena *arena, const char *same,
                                const char **out, struct ls_err *err) LS_MUST_CHECK;
 /* The column's text in a fixed field ("" for SQL NULL). LS_CORRUPT when it does not fit. */
+/* Run a statement without values that gives one number. */
+enum ls_rc ls_sqlite_count(struct ls_catalog *cat, enum ls_sql sql, uint64_t *out_count, struct ls_err *err)
+    LS_MUST_CHECK;
 enum ls_rc ls_query_get_fixed(struct ls_query *query, int column, char *out, size_t size, struct ls_err *err)
     LS_MUST_CHECK;
 int64_t ls_query_get_int(struct ls_query *query, int column);
@@ -233,6 +236,7 @@ enum ls_rc ls_sqlite_image_attr(struct ls_tx *, const char *, const struct ls_at
 /* sqlite_product.c */
 enum ls_rc ls_sqlite_product_page(struct ls_catalog *, struct ls_tx *, const char *, unsigned, struct ls_name_page *,
                                   struct ls_err *);
+enum ls_rc ls_sqlite_product_count(struct ls_catalog *, uint64_t *, struct ls_err *);
 enum ls_rc ls_sqlite_product_exists(struct ls_catalog *, struct ls_tx *, const char *, bool *, struct ls_err *);
 enum ls_rc ls_sqlite_product_add(struct ls_tx *, const char *, struct ls_err *);
 enum ls_rc ls_sqlite_product_remove(struct ls_tx *, const char *, struct ls_err *);
@@ -293,12 +297,14 @@ enum ls_rc ls_sqlite_meta_set(struct ls_tx *, const char *, const char *, struct
 /* sqlite_event.c */
 enum ls_rc ls_sqlite_event_add(struct ls_tx *, const struct ls_event *, size_t, struct ls_err *);
 enum ls_rc ls_sqlite_event_page(struct ls_catalog *, int64_t, unsigned, struct ls_event_page *, struct ls_err *);
+enum ls_rc ls_sqlite_event_count(struct ls_catalog *, uint64_t *, struct ls_err *);
 enum ls_rc ls_sqlite_event_remove(struct ls_tx *, const int64_t *, size_t, struct ls_err *);
 
 /* sqlite_scan.c */
 enum ls_rc ls_sqlite_scan_put(struct ls_catalog *, struct ls_scan_row *, struct ls_err *);
 enum ls_rc ls_sqlite_scan_write(struct ls_tx *, struct ls_scan_row *, struct ls_err *);
 enum ls_rc ls_sqlite_scan_get(struct ls_catalog *, int64_t, struct ls_scan_row *, struct ls_err *);
+enum ls_rc ls_sqlite_scan_whole(struct ls_catalog *, enum ls_whole_scan, struct ls_scan_row *, struct ls_err *);
 enum ls_rc ls_sqlite_scan_running(struct ls_catalog *, struct ls_tx *, struct ls_scan_row *, struct ls_err *);
 enum ls_rc ls_sqlite_scan_tidy(struct ls_catalog *, bool *, struct ls_err *);
 enum ls_rc ls_sqlite_scan_ranges_add(struct ls_tx *, const struct ls_scan_range *, size_t, struct ls_err *);

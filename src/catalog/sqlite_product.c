@@ -52,6 +52,11 @@ enum ls_rc ls_sqlite_product_page(struct ls_catalog *cat, struct ls_tx *tx, cons
     return rc;
 }
 
+enum ls_rc ls_sqlite_product_count(struct ls_catalog *cat, uint64_t *out_count, struct ls_err *err)
+{
+    return ls_sqlite_count(cat, LS_SQL_PRODUCT_COUNT, out_count, err);
+}
+
 enum ls_rc ls_sqlite_product_exists(struct ls_catalog *cat, struct ls_tx *tx, const char *product, bool *out_exists,
                                     struct ls_err *err)
 {

@@ -264,6 +264,23 @@ int64_t ls_query_get_time(struct ls_query *query, int column)
 
 /* ---- small helpers ---- */
 
+enum ls_rc ls_sqlite_count(struct ls_catalog *cat, enum ls_sql sql, uint64_t *out_count, struct ls_err *err)
+{
+    bool row = false;
+    *out_count = 0;
+    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
+    enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(reader.conn, sql, &q, err);
+    if (rc == LS_OK)
+        rc = ls_query_row(&q, &row, err);
+    if (rc == LS_OK && row)
+        *out_count = (uint64_t)ls_query_get_int(&q, 0);
+    return rc;
+}
+
 enum ls_rc ls_sqlite_grow(void *items_ptr, size_t n, size_t *cap, size_t size, struct ls_err *err)
 {
     if (n < *cap)

@@ -126,6 +126,25 @@ enum ls_rc ls_sqlite_scan_get(struct ls_catalog *cat, int64_t before, struct ls_
     return rc == LS_OK ? read_scan(&q, out, err) : rc;
 }
 
+enum ls_rc ls_sqlite_scan_whole(struct ls_catalog *cat, enum ls_whole_scan which, struct ls_scan_row *out,
+                                struct ls_err *err)
+{
+    bool row;
+    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
+    enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(reader.conn, LS_SQL_SCAN_WHOLE, &q, err);
+    if (rc != LS_OK)
+        return rc;
+    ls_query_int(&q, which);
+    rc = ls_query_row(&q, &row, err);
+    if (rc == LS_OK && !row)
+        return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no such scan of everything");
+    return rc == LS_OK ? read_scan(&q, out, err) : rc;
+}
+
 enum ls_rc ls_sqlite_scan_running(struct ls_catalog *cat, struct ls_tx *tx, struct ls_scan_row *out, struct ls_err *err)
 {
     bool row;

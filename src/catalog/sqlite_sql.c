@@ -80,6 +80,7 @@ const struct ls_sqlite_sql ls_sqlite_sql[LS_SQL_COUNT] = {
 
     /* ---- products and variants ---- */
     [LS_SQL_PRODUCT_PAGE] = {"read products", "SELECT id FROM product WHERE id > ?1 ORDER BY id LIMIT ?2"},
+    [LS_SQL_PRODUCT_COUNT] = {"count products", "SELECT count(*) FROM product"},
     [LS_SQL_PRODUCT_EXISTS] = {"look for a product", "SELECT 1 FROM product WHERE id = ?1"},
     [LS_SQL_PRODUCT_INSERT] = {"insert a product", "INSERT INTO product (id, created_at) VALUES (?1, ?2)"},
     [LS_SQL_PRODUCT_DELETE] = {"delete a product", "DELETE FROM product WHERE id = ?1"},
@@ -174,6 +175,7 @@ const struct ls_sqlite_sql ls_sqlite_sql[LS_SQL_COUNT] = {
                                               "VALUES (?1, ?2, ?3, ?4, ?5)"},
     [LS_SQL_EVENT_PAGE] = {"read the events", "SELECT seq, at_ns, kind, key, etag, sequencer FROM lockstep_event "
                                               "WHERE seq > ?1 ORDER BY seq LIMIT ?2"},
+    [LS_SQL_EVENT_COUNT] = {"count the events", "SELECT count(*) FROM lockstep_event"},
     [LS_SQL_EVENT_DELETE] = {"forget an event", "DELETE FROM lockstep_event WHERE seq = ?1"},
     [LS_SQL_SCAN_INSERT] = {"record a scan",
                             "INSERT INTO lockstep_scan (" SCAN_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
@@ -183,6 +185,10 @@ const struct ls_sqlite_sql ls_sqlite_sql[LS_SQL_COUNT] = {
                             "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) WHERE id = ?23"},
     [LS_SQL_SCAN_GET] = {"read the scans", "SELECT id, " SCAN_COLUMNS " FROM lockstep_scan WHERE id < ?1 "
                                            "ORDER BY id DESC LIMIT 1"},
+    [LS_SQL_SCAN_WHOLE] = {"read the scans",
+                           "SELECT id, " SCAN_COLUMNS " FROM lockstep_scan WHERE scope = '' "
+                           "AND (?1 = 0 OR (complete = 1 AND ended_ns > 0)) AND (?1 < 2 OR findings = 'kept') "
+                           "ORDER BY id DESC LIMIT 1"},
     [LS_SQL_SCAN_RUNNING] = {"look for a shared scan",
                              "SELECT id, " SCAN_COLUMNS " FROM lockstep_scan WHERE findings = 'writing' AND shared = 1 "
                              "AND ended_ns = 0 ORDER BY id DESC LIMIT 1"},

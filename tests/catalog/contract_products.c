@@ -8,6 +8,7 @@ static void products_are_added_listed_and_removed(void **state)
     struct ls_err err = LS_ERR_INIT;
     struct ls_name_page page;
     bool exists;
+    uint64_t count;
     const char *names[] = {"b", "B", "a b", "a", "\xc3\xa4", "a'; DROP TABLE product;--"};
     const char *sorted[] = {"B", "a", "a b", "a'; DROP TABLE product;--", "b", "\xc3\xa4"};
     struct ls_tx *tx = begin(cat);
@@ -18,6 +19,8 @@ static void products_are_added_listed_and_removed(void **state)
     commit(tx);
     assert_ok(cat->ops->product_page(cat, NULL, "", 100, &page, &err), &err);
     assert_int_equal(page.n, 6);
+    assert_ok(cat->ops->product_count(cat, &count, &err), &err);
+    assert_int_equal(count, 6);
     for (size_t i = 0; i < 6; i++)
         assert_string_equal(page.names[i], sorted[i]);
     ls_name_page_dispose(&page);

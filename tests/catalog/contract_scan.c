@@ -66,6 +66,30 @@ static void a_shared_scan_is_found_until_it_has_ended(void **state)
     assert_int_equal(cat->ops->scan_running(cat, NULL, &got, &err), LS_NOT_FOUND);
 }
 
+static void the_newest_scan_of_everything_is_found_whatever_products_were_scanned_since(void **state)
+{
+    struct ls_catalog *cat = ((struct fixture *)*state)->cat;
+    struct ls_err err = LS_ERR_INIT;
+    struct ls_scan_row got = {.id = 0};
+    struct ls_scan_row scans[] = {
+        {.started_ns = 1, .ended_ns = 2, .complete = true, .findings = LS_SCAN_FINDINGS_KEPT},
+        {.started_ns = 3, .ended_ns = 4, .complete = true, .findings = LS_SCAN_FINDINGS_GOING},
+        {.started_ns = 5, .ended_ns = 6, .findings = LS_SCAN_FINDINGS_KEPT},
+        {.started_ns = 7, .complete = true, .findings = LS_SCAN_FINDINGS_WRITING},
+        {.started_ns = 8, .ended_ns = 9, .complete = true, .scope = "p1", .findings = LS_SCAN_FINDINGS_KEPT}};
+    for (int which = LS_WHOLE_SCAN_ANY; which <= LS_WHOLE_SCAN_KEPT; which++)
+        assert_fails(cat->ops->scan_whole(cat, which, &got, &err), LS_NOT_FOUND, &err, "scan of everything");
+    for (size_t i = 0; i < sizeof scans / sizeof *scans; i++)
+        assert_ok(cat->ops->scan_put(cat, &scans[i], &err), &err);
+    assert_ok(cat->ops->scan_whole(cat, LS_WHOLE_SCAN_ANY, &got, &err), &err);
+    assert_int_equal(got.id, scans[3].id);
+    assert_ok(cat->ops->scan_whole(cat, LS_WHOLE_SCAN_COMPLETE, &got, &err), &err);
+    assert_int_equal(got.id, scans[1].id);
+    assert_ok(cat->ops->scan_whole(cat, LS_WHOLE_SCAN_KEPT, &got, &err), &err);
+    assert_int_equal(got.id, scans[0].id);
+    assert_int_equal(got.ended_ns, 2);
+}
+
 /* A shared scan with the ranges 0 (what is left), 1 and 2; its id. */
 static int64_t add_shared(struct ls_catalog *cat)
 {
@@ -375,6 +399,7 @@ static void the_newest_findings_of_a_kind_stay_and_those_of_the_dead_go(void **s
 
 static const struct CMUnitTest tests[] = {
     CONTRACT_TEST(scans_are_recorded_and_read_newest_first),
+    CONTRACT_TEST(the_newest_scan_of_everything_is_found_whatever_products_were_scanned_since),
     CONTRACT_TEST(a_shared_scan_is_found_until_it_has_ended),
     CONTRACT_TEST(each_range_is_taken_once_and_what_is_left_comes_last),
     CONTRACT_TEST(who_lost_a_range_cannot_record_it),

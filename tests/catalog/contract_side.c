@@ -97,6 +97,7 @@ static void events_are_kept_in_order_until_they_are_removed(void **state)
     struct ls_catalog *cat = f->cat;
     struct ls_err err = LS_ERR_INIT;
     struct ls_event_page page;
+    uint64_t count;
     const struct ls_event items[] = {
         {.at_ns = 7, .kind = "s3:ObjectCreated:Put", .key = "b/1", .etag = "e", .sequencer = "17A"},
         {.kind = "s3:ObjectRemoved:Delete", .key = "a/\xff\xc3"},
@@ -114,6 +115,8 @@ static void events_are_kept_in_order_until_they_are_removed(void **state)
     commit(tx);
     assert_ok(cat->ops->event_page(cat, 0, 10, &page, &err), &err);
     assert_int_equal(page.n, 3);
+    assert_ok(cat->ops->event_count(cat, &count, &err), &err);
+    assert_int_equal(count, 3);
     assert_int_equal(page.items[0].at_ns, 7);
     assert_string_equal(page.items[0].kind, "s3:ObjectCreated:Put");
     assert_string_equal(page.items[0].key, "b/1");
