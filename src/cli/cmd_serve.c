@@ -51,6 +51,8 @@ static int serve(const struct ls_config *config, const char *listen)
             .engine = stack->engine,
             .cancel = &cancel,
             .store_stats = stack->stats,
+            .store_url = config->store_url,
+            .catalog_url = config->catalog_url,
             .grace_ms = config->scan_grace_ms,
             .ranges = (unsigned)config->scan_ranges,
             .max_change_percent = config->scan_max_change_percent,

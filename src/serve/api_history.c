@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "scan/answer.h"
 #include "serve/internal.h"
 #include "serve/problem.h"
 
@@ -73,25 +74,20 @@ void ls_api_audit(struct ls_serve *serve, struct ls_request *req, struct ls_repl
     ls_json_newline(&json);
 }
 
-static void json_scan(struct ls_json *json, const struct ls_scan_row *scan)
+/* The newest scan before one, as an object; *before moves on to it. */
+static enum ls_rc json_scan(struct ls_json *json, struct ls_catalog *cat, int64_t *before, struct ls_err *err)
 {
+    struct ls_scan_row scan;
+    const char *state = NULL;
+    enum ls_rc rc = cat->ops->scan_get(cat, *before, &scan, err);
+    if (rc)
+        return rc;
+    *before = scan.id;
+    rc = ls_answer_state(cat, &scan, &state, err);
     ls_json_object(json, NULL);
-    ls_json_int(json, "id", scan->id);
-    ls_json_time(json, "startedAt", scan->started_ns);
-    ls_json_time(json, "endedAt", scan->ended_ns);
-    ls_json_bool(json, "complete", scan->complete);
-    ls_json_str(json, "scope", scan->scope);
-    ls_json_uint(json, "totalImages", scan->images);
-    ls_json_uint(json, "syncedFiles", scan->synced);
-    ls_json_uint(json, "orphanedFiles", scan->orphaned);
-    ls_json_uint(json, "missingFiles", scan->missing);
-    ls_json_uint(json, "staleFiles", scan->stale);
-    ls_json_uint(json, "movedFiles", scan->moved);
-    ls_json_uint(json, "misfiledFiles", scan->misfiled);
-    ls_json_uint(json, "misplacedFiles", scan->misplaced);
-    ls_json_uint(json, "pendingFiles", scan->pending);
-    ls_json_uint(json, "errors", scan->errors);
+    ls_answer_row(json, &scan, state);
     ls_json_end_object(json);
+    return rc;
 }
 
 void ls_api_scans(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply)
@@ -110,14 +106,8 @@ void ls_api_scans(struct ls_serve *serve, struct ls_request *req, struct ls_repl
     ls_json_object(&json, NULL);
     ls_json_array(&json, "scans");
     enum ls_rc rc = LS_OK;
-    for (; n < limit; n++) {
-        struct ls_scan_row scan;
-        rc = cat->ops->scan_get(cat, before, &scan, &err);
-        if (rc)
-            break;
-        json_scan(&json, &scan);
-        before = scan.id;
-    }
+    while (n < limit && !(rc = json_scan(&json, cat, &before, &err)))
+        n++;
     ls_json_end_array(&json);
     json_next(&json, n == limit, before);
     ls_json_end_object(&json);

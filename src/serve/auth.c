@@ -79,6 +79,15 @@ size_t ls_auth_count(struct ls_auth *auth)
     return auth->tokens.n;
 }
 
+bool ls_auth_has_role(struct ls_auth *auth, enum ls_role role)
+{
+    LS_LOCK(&auth->lock);
+    for (size_t i = 0; i < auth->tokens.n; i++)
+        if (auth->tokens.items[i].role == role)
+            return true;
+    return false;
+}
+
 void ls_auth_reload(struct ls_auth *auth, bool force)
 {
     struct stat now;

@@ -18,6 +18,8 @@ struct ls_auth;
 enum ls_rc ls_auth_open(const char *tokens_path, struct ls_auth **out_auth, struct ls_err *err) LS_MUST_CHECK;
 void ls_auth_close(struct ls_auth *auth); /* takes NULL */
 size_t ls_auth_count(struct ls_auth *auth);
+/* Is there a token of this role? */
+bool ls_auth_has_role(struct ls_auth *auth, enum ls_role role);
 /* Read the file again if it has changed, or in any case with force. Tokens stay as they are when it cannot be read. */
 void ls_auth_reload(struct ls_auth *auth, bool force);
 

@@ -95,6 +95,10 @@ enum ls_rc ls_listen_passed(int fd, struct ls_listener *out_listener, struct ls_
 /* Does the catalog know this product? False: the reply says so, or why it cannot be told. */
 bool ls_api_product(struct ls_serve *serve, const char *product, struct ls_reply *reply);
 
+/* The scan that a text names: its number, or "last" (or NULL) for the newest complete one of everything whose findings
+ * are kept. LS_NOT_FOUND: there is none; LS_INVALID. */
+enum ls_rc ls_api_scan_id(struct ls_serve *serve, const char *text, int64_t *out_id, struct ls_err *err) LS_MUST_CHECK;
+
 /* What is told of a job, as an object. */
 void ls_job_json(struct ls_json *json, const struct ls_job_view *view);
 
@@ -107,6 +111,8 @@ void ls_api_job(struct ls_serve *serve, struct ls_request *req, struct ls_reply 
 void ls_api_job_result(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_job_events(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 
+void ls_api_overview(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_findings(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_health(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_ready(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_openapi(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);

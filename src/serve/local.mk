@@ -2,10 +2,12 @@
 noinst_LTLIBRARIES += libls_serve.la
 libls_serve_la_CPPFLAGS = $(AM_CPPFLAGS) $(MICROHTTPD_CFLAGS) -DLS_ASSETS='"$(top_srcdir)/src/serve"'
 libls_serve_la_SOURCES = \
+	src/serve/api_findings.c \
 	src/serve/api_health.c \
 	src/serve/api_history.c \
 	src/serve/api_images.c \
 	src/serve/api_jobs.c \
+	src/serve/api_overview.c \
 	src/serve/api_sync.c \
 	src/serve/api_trash.c \
 	src/serve/api_variants.c \

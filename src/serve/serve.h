@@ -30,6 +30,7 @@ struct ls_serve_opts {
     struct ls_engine *engine; /* borrowed */
     atomic_bool *cancel;      /* the engine's: set when a drain takes too long */
     const struct ls_store_stats *store_stats;
+    const char *store_url, *catalog_url; /* as they are shown; no password is in them */
 
     /* As in struct ls_scan_opts and struct ls_sync_opts. */
     int64_t grace_ms;
