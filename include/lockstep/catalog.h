@@ -515,6 +515,9 @@ struct ls_catalog_ops {
     /* Remove those with after < key <= last (NULL = no bound) and of a kind (NULL = any). */
     enum ls_rc (*findings_remove)(struct ls_tx *tx, int64_t scan, const char *kind, const char *after, const char *last,
                                   struct ls_err *err);
+    /* Those of the keys that there are, in any order. */
+    enum ls_rc (*findings_get)(struct ls_catalog *cat, int64_t scan, const char *const *keys, size_t n,
+                               struct ls_scan_finding_page *out, struct ls_err *err);
     /* In key order, after a key; "" = from the first. */
     enum ls_rc (*finding_page)(struct ls_catalog *cat, int64_t scan, const char *after, unsigned limit,
                                struct ls_scan_finding_page *out, struct ls_err *err);

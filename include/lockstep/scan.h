@@ -111,6 +111,11 @@ enum ls_rc ls_history_each(struct ls_catalog *cat, const struct ls_layout *layou
                            enum ls_rc (*each)(void *ctx, const struct ls_finding *finding), void *ctx,
                            struct ls_err *err) LS_MUST_CHECK;
 
+/* The same for the findings of some keys, in any order. */
+enum ls_rc ls_history_get(struct ls_catalog *cat, const struct ls_layout *layout, int64_t scan, const char *const *keys,
+                          size_t n, enum ls_rc (*each)(void *ctx, const struct ls_finding *finding), void *ctx,
+                          struct ls_err *err) LS_MUST_CHECK;
+
 /* ---- the bucket's mark ---- */
 
 /* Tie bucket and catalog together: an id that both keep (the object .lockstep/bucket-id, the setting bucket_id), made

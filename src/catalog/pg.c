@@ -123,6 +123,7 @@ static const struct ls_catalog_ops pg_ops = {
     .scan_beat = ls_pg_scan_beat,
     .findings_put = ls_pg_findings_put,
     .findings_remove = ls_pg_findings_remove,
+    .findings_get = ls_pg_findings_get,
     .finding_page = ls_pg_finding_page,
     .meta_get = ls_pg_meta_get,
     .meta_set = ls_pg_meta_set,

@@ -420,17 +420,12 @@ static enum ls_rc read_finding(const PGresult *res, int row, struct ls_scan_find
     return rc;
 }
 
-enum ls_rc ls_pg_finding_page(struct ls_catalog *cat, int64_t scan, const char *after, unsigned limit,
-                              struct ls_scan_finding_page *out, struct ls_err *err)
+static enum ls_rc read_findings(struct ls_catalog *cat, const struct ls_pg_query *q, struct ls_scan_finding_page *out,
+                                struct ls_err *err)
 {
     LS_AUTO(ls_pg_result) PGresult *res = NULL;
-    LS_AUTO(ls_pg_query) struct ls_pg_query q;
-    ls_pg_query_init(&q, LS_PG_FINDING_PAGE);
     *out = (struct ls_scan_finding_page){0};
-    ls_pg_int(&q, scan);
-    ls_pg_bytes(&q, after);
-    ls_pg_int(&q, limit);
-    enum ls_rc rc = ls_pg_read(cat, NULL, &q, &res, err);
+    enum ls_rc rc = ls_pg_read(cat, NULL, q, &res, err);
     if (rc != LS_OK)
         return rc;
     int n = PQntuples(res);
@@ -443,4 +438,32 @@ enum ls_rc ls_pg_finding_page(struct ls_catalog *cat, int64_t scan, const char *
     if (rc != LS_OK)
         ls_scan_finding_page_dispose(out);
     return rc;
+}
+
+enum ls_rc ls_pg_findings_get(struct ls_catalog *cat, int64_t scan, const char *const *keys, size_t n,
+                              struct ls_scan_finding_page *out, struct ls_err *err)
+{
+    LS_AUTO(ls_buf) struct ls_buf array = LS_BUF_INIT((size_t)1 << 30);
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_FINDING_GET);
+    *out = (struct ls_scan_finding_page){0};
+    enum ls_rc rc = ls_pg_array_begin(&array, LS_PG_BYTEA, n, err);
+    for (size_t i = 0; rc == LS_OK && i < n; i++)
+        rc = ls_pg_array_add(&array, keys[i], strlen(keys[i]), err);
+    if (rc != LS_OK)
+        return rc;
+    ls_pg_int(&q, scan);
+    ls_pg_blob(&q, array.data, array.len);
+    return read_findings(cat, &q, out, err);
+}
+
+enum ls_rc ls_pg_finding_page(struct ls_catalog *cat, int64_t scan, const char *after, unsigned limit,
+                              struct ls_scan_finding_page *out, struct ls_err *err)
+{
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_FINDING_PAGE);
+    ls_pg_int(&q, scan);
+    ls_pg_bytes(&q, after);
+    ls_pg_int(&q, limit);
+    return read_findings(cat, &q, out, err);
 }

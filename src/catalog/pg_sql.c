@@ -68,6 +68,9 @@
     "UNION ALL SELECT w.n, c.intent FROM w JOIN lockstep.lockstep_claim c ON substr(c.path, 1, length(w.path)) = "     \
     "w.path WHERE w.subtree) "
 
+/* Columns as read_finding in pg_scan.c reads them. */
+#define FINDING_COLUMNS "key, kind, flags, twin, partner, row_etag, row_size, object_etag, object_size, detail"
+
 const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
     [LS_PG_BEGIN] = {"begin a transaction", "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", true},
     [LS_PG_WRITER_LOCK] = {"wait for other writers", "SELECT pg_catalog.pg_advisory_xact_lock(" LS_PG_LOCK_WRITER ")",
@@ -459,9 +462,13 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
                               "DELETE FROM lockstep.lockstep_finding WHERE scan = $1 AND key IN "
                               "(SELECT key FROM lockstep.lockstep_finding WHERE scan = $1 ORDER BY key LIMIT $2)",
                               false},
+    [LS_PG_FINDING_GET] = {"read findings",
+                           "SELECT " FINDING_COLUMNS " FROM lockstep.lockstep_finding WHERE scan = $1 "
+                           "AND key = ANY ($2::bytea[])",
+                           false},
     [LS_PG_FINDING_PAGE] = {"read findings",
-                            "SELECT key, kind, flags, twin, partner, row_etag, row_size, object_etag, object_size, "
-                            "detail FROM lockstep.lockstep_finding WHERE scan = $1 AND key > $2 ORDER BY key LIMIT $3",
+                            "SELECT " FINDING_COLUMNS " FROM lockstep.lockstep_finding WHERE scan = $1 AND key > $2 "
+                            "ORDER BY key LIMIT $3",
                             false},
     [LS_PG_META_GET] = {"read a setting", "SELECT value FROM lockstep.lockstep_meta WHERE name = $1", false},
     [LS_PG_META_SET] = {"change a setting",

@@ -128,6 +128,7 @@ static const struct ls_catalog_ops sqlite_ops = {
     .scan_beat = ls_sqlite_scan_beat,
     .findings_put = ls_sqlite_findings_put,
     .findings_remove = ls_sqlite_findings_remove,
+    .findings_get = ls_sqlite_findings_get,
     .finding_page = ls_sqlite_finding_page,
     .meta_get = ls_sqlite_meta_get,
     .meta_set = ls_sqlite_meta_set,

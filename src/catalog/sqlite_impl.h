@@ -318,6 +318,8 @@ enum ls_rc ls_sqlite_scan_beat(struct ls_catalog *, int64_t, const char *, struc
 enum ls_rc ls_sqlite_findings_put(struct ls_tx *, int64_t, const struct ls_scan_finding *, size_t, struct ls_err *);
 enum ls_rc ls_sqlite_findings_remove(struct ls_tx *, int64_t, const char *, const char *, const char *,
                                      struct ls_err *);
+enum ls_rc ls_sqlite_findings_get(struct ls_catalog *, int64_t, const char *const *, size_t,
+                                  struct ls_scan_finding_page *, struct ls_err *);
 enum ls_rc ls_sqlite_finding_page(struct ls_catalog *, int64_t, const char *, unsigned, struct ls_scan_finding_page *,
                                   struct ls_err *);
 

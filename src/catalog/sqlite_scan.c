@@ -476,11 +476,49 @@ static enum ls_rc read_finding(struct ls_query *q, struct ls_scan_finding *out, 
     return rc;
 }
 
+/* Add what the statement gives. */
+static enum ls_rc add_findings(struct ls_query *q, struct ls_scan_finding_page *out, size_t *cap, struct ls_err *err)
+{
+    bool row;
+    enum ls_rc rc = LS_OK;
+    if (!out->memory && !(out->memory = ls_arena_new()))
+        return ls_err_nomem(err);
+    while (rc == LS_OK && (rc = ls_query_row(q, &row, err)) == LS_OK && row) {
+        rc = ls_sqlite_grow(&out->items, out->n, cap, sizeof *out->items, err);
+        if (rc == LS_OK)
+            rc = read_finding(q, &out->items[out->n], out->memory, err);
+        if (rc == LS_OK)
+            out->n++;
+    }
+    return rc;
+}
+
+enum ls_rc ls_sqlite_findings_get(struct ls_catalog *cat, int64_t scan, const char *const *keys, size_t n,
+                                  struct ls_scan_finding_page *out, struct ls_err *err)
+{
+    size_t cap = 0;
+    *out = (struct ls_scan_finding_page){0};
+    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
+    enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(reader.conn, LS_SQL_FINDING_GET, &q, err);
+    for (size_t i = 0; rc == LS_OK && i < n; i++) {
+        ls_query_again(&q);
+        ls_query_int(&q, scan);
+        ls_query_text(&q, keys[i]);
+        rc = add_findings(&q, out, &cap, err);
+    }
+    if (rc != LS_OK)
+        ls_scan_finding_page_dispose(out);
+    return rc;
+}
+
 enum ls_rc ls_sqlite_finding_page(struct ls_catalog *cat, int64_t scan, const char *after, unsigned limit,
                                   struct ls_scan_finding_page *out, struct ls_err *err)
 {
     size_t cap = 0;
-    bool row;
     *out = (struct ls_scan_finding_page){0};
     LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
     enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
@@ -493,16 +531,7 @@ enum ls_rc ls_sqlite_finding_page(struct ls_catalog *cat, int64_t scan, const ch
     ls_query_int(&q, scan);
     ls_query_text(&q, after);
     ls_query_int(&q, limit);
-    out->memory = ls_arena_new();
-    if (!out->memory)
-        return ls_err_nomem(err);
-    while (rc == LS_OK && (rc = ls_query_row(&q, &row, err)) == LS_OK && row) {
-        rc = ls_sqlite_grow(&out->items, out->n, &cap, sizeof *out->items, err);
-        if (rc == LS_OK)
-            rc = read_finding(&q, &out->items[out->n], out->memory, err);
-        if (rc == LS_OK)
-            out->n++;
-    }
+    rc = add_findings(&q, out, &cap, err);
     if (rc != LS_OK)
         ls_scan_finding_page_dispose(out);
     return rc;

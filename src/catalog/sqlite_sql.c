@@ -28,6 +28,9 @@
 /* A key starts with a prefix, by bytes: ?N+1 is the prefix's length. */
 #define HAS_PREFIX(key, prefix, length) "substr(CAST(" key " AS BLOB), 1, " length ") = CAST(" prefix " AS BLOB) "
 
+/* Columns as read_finding in sqlite_scan.c reads them. */
+#define FINDING_COLUMNS "key, kind, flags, twin, partner, row_etag, row_size, object_etag, object_size, detail"
+
 const struct ls_sqlite_sql ls_sqlite_sql[LS_SQL_COUNT] = {
     [LS_SQL_BEGIN_READ] = {"begin to read", "BEGIN"},
     [LS_SQL_BEGIN_WRITE] = {"begin a transaction", "BEGIN IMMEDIATE"},
@@ -239,9 +242,11 @@ const struct ls_sqlite_sql ls_sqlite_sql[LS_SQL_COUNT] = {
     [LS_SQL_FINDING_FORGET] = {"forget findings",
                                "DELETE FROM lockstep_finding WHERE scan = ?1 AND key IN "
                                "(SELECT key FROM lockstep_finding WHERE scan = ?1 ORDER BY key LIMIT ?2)"},
+    [LS_SQL_FINDING_GET] = {"read findings",
+                            "SELECT " FINDING_COLUMNS " FROM lockstep_finding WHERE scan = ?1 AND key = ?2"},
     [LS_SQL_FINDING_PAGE] = {"read findings",
-                             "SELECT key, kind, flags, twin, partner, row_etag, row_size, object_etag, object_size, "
-                             "detail FROM lockstep_finding WHERE scan = ?1 AND key > ?2 ORDER BY key LIMIT ?3"},
+                             "SELECT " FINDING_COLUMNS " FROM lockstep_finding WHERE scan = ?1 AND key > ?2 "
+                             "ORDER BY key LIMIT ?3"},
     [LS_SQL_META_GET] = {"read a setting", "SELECT value FROM lockstep_meta WHERE name = ?1"},
     [LS_SQL_META_SET] = {"change a setting", "INSERT INTO lockstep_meta (name, value) VALUES (?1, ?2) "
                                              "ON CONFLICT (name) DO UPDATE SET value = excluded.value"},

@@ -71,3 +71,17 @@ enum ls_rc ls_history_each(struct ls_catalog *cat, const struct ls_layout *layou
     }
     return rc;
 }
+
+enum ls_rc ls_history_get(struct ls_catalog *cat, const struct ls_layout *layout, int64_t scan, const char *const *keys,
+                          size_t n, enum ls_rc (*each)(void *ctx, const struct ls_finding *finding), void *ctx,
+                          struct ls_err *err)
+{
+    struct ls_scan_finding_page page = {0};
+    enum ls_rc rc = find_row(cat, scan, err);
+    if (!rc)
+        rc = cat->ops->findings_get(cat, scan, keys, n, &page, err);
+    if (!rc)
+        rc = each_of(layout, &page, each, ctx, err);
+    ls_scan_finding_page_dispose(&page);
+    return rc;
+}

@@ -90,6 +90,40 @@ static void the_newest_scan_of_everything_is_found_whatever_products_were_scanne
     assert_int_equal(got.ended_ns, 2);
 }
 
+static void findings_are_found_by_their_keys(void **state)
+{
+    struct ls_catalog *cat = ((struct fixture *)*state)->cat;
+    struct ls_err err = LS_ERR_INIT;
+    struct ls_scan_row scan = {.started_ns = 1}, other = {.started_ns = 2};
+    const struct ls_scan_finding found[] = {{.key = "a", .kind = "orphaned", .object_etag = "e", .object_size = 7},
+                                            {.key = "a\xff'", .kind = "missing", .partner = "a", .row_etag = ""},
+                                            {.key = "b", .kind = "stale", .flags = 2, .detail = "why"}};
+    const char *const keys[] = {"b", "nothing", "a\xff'", ""};
+    struct ls_scan_finding_page page;
+    assert_ok(cat->ops->scan_put(cat, &scan, &err), &err);
+    assert_ok(cat->ops->scan_put(cat, &other, &err), &err);
+    struct ls_tx *tx = begin(cat);
+    assert_ok(cat->ops->findings_put(tx, scan.id, found, 3, &err), &err);
+    assert_ok(cat->ops->findings_put(tx, other.id, found, 1, &err), &err);
+    commit(tx);
+    assert_ok(cat->ops->findings_get(cat, scan.id, keys, 4, &page, &err), &err);
+    assert_int_equal(page.n, 2);
+    size_t b = strcmp(page.items[0].key, "b") ? 1 : 0;
+    assert_string_equal(page.items[b].key, "b");
+    assert_string_equal(page.items[b].detail, "why");
+    assert_int_equal(page.items[b].flags, 2);
+    assert_string_equal(page.items[!b].partner, "a");
+    assert_string_equal(page.items[!b].row_etag, "");
+    assert_null(page.items[!b].object_etag);
+    ls_scan_finding_page_dispose(&page);
+    assert_ok(cat->ops->findings_get(cat, other.id, keys, 4, &page, &err), &err);
+    assert_int_equal(page.n, 0);
+    ls_scan_finding_page_dispose(&page);
+    assert_ok(cat->ops->findings_get(cat, scan.id, NULL, 0, &page, &err), &err);
+    assert_int_equal(page.n, 0);
+    ls_scan_finding_page_dispose(&page);
+}
+
 /* A shared scan with the ranges 0 (what is left), 1 and 2; its id. */
 static int64_t add_shared(struct ls_catalog *cat)
 {
@@ -400,6 +434,7 @@ static void the_newest_findings_of_a_kind_stay_and_those_of_the_dead_go(void **s
 static const struct CMUnitTest tests[] = {
     CONTRACT_TEST(scans_are_recorded_and_read_newest_first),
     CONTRACT_TEST(the_newest_scan_of_everything_is_found_whatever_products_were_scanned_since),
+    CONTRACT_TEST(findings_are_found_by_their_keys),
     CONTRACT_TEST(a_shared_scan_is_found_until_it_has_ended),
     CONTRACT_TEST(each_range_is_taken_once_and_what_is_left_comes_last),
     CONTRACT_TEST(who_lost_a_range_cannot_record_it),
