@@ -64,6 +64,21 @@ enum ls_rc ls_bucket_ids_read(struct ls_engine *engine, struct ls_bucket_ids *ou
     return read_marker(ls_engine_store(engine), out->bucket, err);
 }
 
+enum ls_rc ls_bucket_check(struct ls_engine *engine, struct ls_err *err)
+{
+    struct ls_bucket_ids ids;
+    enum ls_rc rc = ls_bucket_ids_read(engine, &ids, err);
+    if (rc || !*ids.catalog || strcmp(ids.catalog, ids.bucket) == 0)
+        return rc;
+    rc = ls_err_set(err, LS_GUARD,
+                    "nothing was changed: the bucket's mark " MARKER " %s%s, but the catalog describes the bucket %s. "
+                    "Check the store's url and the bucket; a sync tells how to go on if it is the right one",
+                    *ids.bucket ? "says " : "is missing", ids.bucket, ids.catalog);
+    if (err)
+        snprintf(err->code, sizeof err->code, "bucket");
+    return rc;
+}
+
 static enum ls_rc write_marker(struct ls_engine *engine, const char *id, struct ls_err *err)
 {
     char line[LS_BUCKET_ID_SIZE + 1];

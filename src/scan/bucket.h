@@ -14,6 +14,8 @@ struct ls_bucket_ids {
 
 /* Read both. */
 enum ls_rc ls_bucket_ids_read(struct ls_engine *engine, struct ls_bucket_ids *out, struct ls_err *err) LS_MUST_CHECK;
+/* LS_GUARD with the code "bucket": it is another one than the catalog knows, or was emptied. */
+enum ls_rc ls_bucket_check(struct ls_engine *engine, struct ls_err *err) LS_MUST_CHECK;
 /* Make both agree, on the bucket's id where it has one: the user said that this bucket is the right one. */
 enum ls_rc ls_bucket_accept(struct ls_engine *engine, const struct ls_bucket_ids *ids, struct ls_err *err)
     LS_MUST_CHECK;

@@ -11,6 +11,7 @@ libls_scan_la_SOURCES = \
 	src/scan/kind.c \
 	src/scan/lister.c src/scan/lister.h \
 	src/scan/merge.c src/scan/merge.h \
+	src/scan/pick.c src/scan/pick.h \
 	src/scan/ranges.c src/scan/ranges.h \
 	src/scan/recheck.c src/scan/recheck.h \
 	src/scan/reread.c src/scan/reread.h \

@@ -14,6 +14,7 @@
 #include "serve/conditions.h"
 #include "serve/internal.h"
 #include "serve/problem.h"
+#include "serve/send.h"
 #include "serve/sniff.h"
 
 static void image_page_auto(struct ls_image_page *page) { ls_image_page_dispose(page); }
@@ -124,17 +125,6 @@ void ls_api_images(struct ls_serve *serve, struct ls_request *req, struct ls_rep
 
 /* ---- bytes ---- */
 
-static enum ls_rc to_file(void *ctx, const void *data, size_t len)
-{
-    return fwrite(data, 1, len, ctx) == len ? LS_OK : LS_NO_SPACE;
-}
-
-static void set_validators(struct ls_reply *reply, const struct ls_object_info *info)
-{
-    ls_reply_header(reply, "ETag", "\"%s\"", info->etag);
-    ls_reply_header(reply, "Accept-Ranges", "bytes");
-}
-
 /* What the client shall take the bytes for: never for anything that could run, whatever they are. */
 static const char *type_of(const char *file)
 {
@@ -142,53 +132,17 @@ static const char *type_of(const char *file)
     return type ? type : "application/octet-stream";
 }
 
-static void send_bytes(struct ls_serve *serve, const struct ls_request *req, const char *key,
-                       const struct ls_object_info *info, struct ls_reply *reply)
-{
-    struct ls_store_get get = {.key = key, .len = UINT64_MAX, .if_match = info->etag};
-    const char *range = req->headers[LS_HEADER_RANGE], *if_range = req->headers[LS_HEADER_IF_RANGE];
-    struct ls_err err = LS_ERR_INIT;
-    FILE *out = NULL;
-    if (if_range && !ls_etag_listed(if_range, info->etag))
-        range = NULL;
-    enum ls_range kind = ls_range_parse(range, info->size_bytes, &get.offset, &get.len);
-    if (kind == LS_RANGE_BEYOND) {
-        ls_problem(reply, 416, "range", "there are only %llu bytes", (unsigned long long)info->size_bytes);
-        ls_reply_header(reply, "Content-Range", "bytes */%llu", (unsigned long long)info->size_bytes);
-        return;
-    }
-    enum ls_rc rc =
-        ls_reply_file(reply, kind == LS_RANGE_GOOD ? 206 : 200, type_of(ls_request_param(req, ":file")), &out, &err);
-    if (!rc && info->size_bytes)
-        rc = ls_store_get(ls_engine_store(serve->opts->engine), &get, to_file, out, NULL, &err);
-    if (rc) {
-        if (!err.rc)
-            ls_err_set(&err, rc, "serve: cannot keep the object's bytes (set TMPDIR to where there is room)");
-        ls_problem_err(reply, &err);
-        return;
-    }
-    set_validators(reply, info);
-    if (kind == LS_RANGE_GOOD)
-        ls_reply_header(reply, "Content-Range", "bytes %llu-%llu/%llu", (unsigned long long)get.offset,
-                        (unsigned long long)(get.offset + get.len - 1), (unsigned long long)info->size_bytes);
-}
-
 void ls_api_image_get(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply)
 {
     char key[LS_KEY_MAX];
     struct ls_object_info info;
     struct ls_err err = LS_ERR_INIT;
-    const char *known = req->headers[LS_HEADER_IF_NONE_MATCH];
     if (!path_key(serve, req, key, reply))
         return;
-    if (ls_store_head_one(ls_engine_store(serve->opts->engine), key, &info, &err)) {
+    if (ls_store_head_one(ls_engine_store(serve->opts->engine), key, &info, &err))
         ls_problem_err(reply, &err);
-    } else if (known && ls_etag_listed(known, info.etag)) {
-        ls_reply_constant(reply, 304, NULL, "", 0);
-        set_validators(reply, &info);
-    } else {
-        send_bytes(serve, req, key, &info, reply);
-    }
+    else
+        ls_send_object(serve, req, key, &info, type_of(ls_request_param(req, ":file")), reply);
 }
 
 /* ---- upload and replacement ---- */

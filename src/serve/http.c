@@ -201,8 +201,8 @@ static uint64_t body_max(const struct call *call)
 {
     const struct ls_route *route = call->req.route;
     uint64_t upload = call->http->serve->opts->max_upload_bytes;
-    if (!route || route->body == LS_BODY_NONE || route->body == LS_BODY_JSON)
-        return LS_REQUEST_BODY_MAX;
+    if (!route || (route->body != LS_BODY_FILE && route->body != LS_BODY_FORM))
+        return ls_request_json_max(&call->req);
     return route->body == LS_BODY_FILE ? upload : upload + LS_REQUEST_BODY_MAX;
 }
 
@@ -307,7 +307,8 @@ static enum MHD_Result start_work(struct call *call)
 {
     const struct ls_route *route = call->req.route;
     set_deadline(call->http, call->mhd, 0);
-    if (route->body == LS_BODY_JSON && !ls_request_parse_json(&call->req, &call->reply))
+    if ((route->body == LS_BODY_JSON || route->body == LS_BODY_LIST) &&
+        !ls_request_parse_json(&call->req, &call->reply))
         return send_reply(call);
     if ((route->body == LS_BODY_FILE || route->body == LS_BODY_FORM) && !check_file(call))
         return send_reply(call);

@@ -113,6 +113,8 @@ void ls_api_job_events(struct ls_serve *serve, struct ls_request *req, struct ls
 
 void ls_api_overview(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_findings(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_mend(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_object_get(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_health(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_ready(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_openapi(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);

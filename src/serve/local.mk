@@ -7,6 +7,8 @@ libls_serve_la_SOURCES = \
 	src/serve/api_history.c \
 	src/serve/api_images.c \
 	src/serve/api_jobs.c \
+	src/serve/api_mend.c \
+	src/serve/api_objects.c \
 	src/serve/api_overview.c \
 	src/serve/api_sync.c \
 	src/serve/api_trash.c \
@@ -31,6 +33,7 @@ libls_serve_la_SOURCES = \
 	src/serve/request.c src/serve/request.h \
 	src/serve/router.c src/serve/router.h \
 	src/serve/routes.c \
+	src/serve/send.c src/serve/send.h \
 	src/serve/sniff.c src/serve/sniff.h \
 	src/serve/systemd.c src/serve/systemd.h \
 	src/serve/tokens.c src/serve/tokens.h

@@ -91,7 +91,7 @@ static enum ls_rc split_query(struct ls_request *req, const char *query, struct 
 enum ls_rc ls_request_init(struct ls_request *req, const char *method, const char *target, struct ls_err *err)
 {
     *req = (struct ls_request){.method = strdup(method), .body_fd = -1};
-    ls_buf_init(&req->body, LS_REQUEST_BODY_MAX);
+    ls_buf_init(&req->body, LS_REQUEST_LIST_MAX);
     if (!req->method)
         return ls_err_nomem(err);
     size_t path_len = strcspn(target, "?");
@@ -135,7 +135,7 @@ enum ls_rc ls_request_move(struct ls_request *to, struct ls_request *from, struc
     *to = *from;
     *from = (struct ls_request){.method = method, .route = to->route, .role = to->role, .body_fd = -1};
     memcpy(from->who, to->who, sizeof from->who);
-    ls_buf_init(&from->body, LS_REQUEST_BODY_MAX);
+    ls_buf_init(&from->body, LS_REQUEST_LIST_MAX);
     return LS_OK;
 }
 
@@ -261,6 +261,11 @@ static bool is_json_type(const char *type)
     return type && strncasecmp(type, want, sizeof want - 1) == 0 && strchr("; \t", type[sizeof want - 1]);
 }
 
+size_t ls_request_json_max(const struct ls_request *req)
+{
+    return req->route && req->route->body == LS_BODY_LIST ? LS_REQUEST_LIST_MAX : LS_REQUEST_BODY_MAX;
+}
+
 bool ls_request_parse_json(struct ls_request *req, struct ls_reply *reply)
 {
     json_error_t why;
@@ -270,7 +275,7 @@ bool ls_request_parse_json(struct ls_request *req, struct ls_reply *reply)
     else if (!is_json_type(req->headers[LS_HEADER_CONTENT_TYPE]))
         ls_problem(reply, 415, "content-type", "the body must be JSON, with Content-Type: application/json");
     else if (req->body_too_long)
-        ls_problem(reply, 413, "too-long", "the body is longer than %zu bytes", LS_REQUEST_BODY_MAX);
+        ls_problem(reply, 413, "too-long", "the body is longer than %zu bytes", ls_request_json_max(req));
     else if (depth_of(req->body.data, req->body.len) > LS_REQUEST_DEPTH_MAX)
         ls_problem(reply, 400, "too-deep", "the body is nested deeper than %d levels", LS_REQUEST_DEPTH_MAX);
     else if (!(req->json = json_loadb(req->body.data, req->body.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why)))
@@ -311,6 +316,11 @@ static const char *take_field(const struct ls_field *field, const json_t *value)
             json_integer_value(value) > (json_int_t)LS_REQUEST_NUMBER_MAX)
             return "an integer from 0 to 2^53-1";
         *(uint64_t *)field->out = (uint64_t)json_integer_value(value);
+        return NULL;
+    case LS_FIELD_LIST:
+        if (!json_is_array(value))
+            return "an array";
+        *(const json_t **)field->out = value;
         return NULL;
     }
     return "nothing";

@@ -21,7 +21,13 @@ enum ls_lane {
     LS_LANE_COUNT
 };
 
-enum ls_body { LS_BODY_NONE, LS_BODY_JSON, LS_BODY_FILE, LS_BODY_FORM };
+enum ls_body {
+    LS_BODY_NONE,
+    LS_BODY_JSON,
+    LS_BODY_LIST, /* JSON that names many keys, so it may be long */
+    LS_BODY_FILE,
+    LS_BODY_FORM
+};
 
 struct ls_route {
     const char *method;
