@@ -78,5 +78,5 @@ void ls_api_openapi(struct ls_serve *serve, struct ls_request *req, struct ls_re
 {
     (void)serve;
     (void)req;
-    ls_reply_constant(reply, 200, "application/yaml", ls_asset_openapi, (size_t)ls_asset_openapi_len);
+    ls_reply_constant(reply, 200, ls_asset_openapi.type, ls_asset_openapi.data, (size_t)*ls_asset_openapi.len);
 }

@@ -235,8 +235,17 @@ static struct MHD_Response *make_response(struct call *call)
     return response;
 }
 
+static bool has_header(const struct ls_reply *reply, const char *name)
+{
+    for (size_t i = 0; i < reply->n_headers; i++)
+        if (strcasecmp(reply->headers[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 static enum MHD_Result send_reply(struct call *call)
 {
+    /* Unless the reply has its own. */
     static const char *const always[][2] = {{"X-Content-Type-Options", "nosniff"},
                                             {"Cache-Control", "no-store"},
                                             {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"}};
@@ -246,7 +255,9 @@ static enum MHD_Result send_reply(struct call *call)
         return MHD_NO;
     bool ok = !reply->type || MHD_add_response_header(response, "Content-Type", reply->type) == MHD_YES;
     for (size_t i = 0; i < sizeof always / sizeof *always; i++)
-        ok = MHD_add_response_header(response, always[i][0], always[i][1]) == MHD_YES && ok;
+        ok = (has_header(reply, always[i][0]) ||
+              MHD_add_response_header(response, always[i][0], always[i][1]) == MHD_YES) &&
+             ok;
     for (size_t i = 0; i < reply->n_headers; i++)
         ok = MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value) == MHD_YES && ok;
     call->state = ANSWERED;

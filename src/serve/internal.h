@@ -118,6 +118,8 @@ void ls_api_object_get(struct ls_serve *serve, struct ls_request *req, struct ls
 void ls_api_health(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_ready(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_openapi(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_ui(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_ui_file(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_metrics(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_products(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_variants(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);

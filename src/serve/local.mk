@@ -12,6 +12,7 @@ libls_serve_la_SOURCES = \
 	src/serve/api_overview.c \
 	src/serve/api_sync.c \
 	src/serve/api_trash.c \
+	src/serve/api_ui.c \
 	src/serve/api_variants.c \
 	src/serve/api_webhook.c \
 	src/serve/assets.c src/serve/assets.h \
@@ -39,5 +40,27 @@ libls_serve_la_SOURCES = \
 	src/serve/tokens.c src/serve/tokens.h
 
 # The compiler does not see what the assembler takes in.
-$(libls_serve_la_OBJECTS): $(top_srcdir)/src/serve/openapi.yaml
+ASSETS_OBJECT = src/serve/libls_serve_la-assets.lo
+UI_FILES = \
+	src/serve/ui/index.html \
+	src/serve/ui/style.css \
+	src/serve/ui/icon.svg \
+	src/serve/ui/alerts.js \
+	src/serve/ui/api.js \
+	src/serve/ui/app.js \
+	src/serve/ui/check.js \
+	src/serve/ui/dialog.js \
+	src/serve/ui/dom.js \
+	src/serve/ui/format.js \
+	src/serve/ui/jobs.js \
+	src/serve/ui/mend.js \
+	src/serve/ui/session.js \
+	src/serve/ui/sync.js \
+	src/serve/ui/text.js \
+	src/serve/ui/undo.js \
+	src/serve/ui/view_overview.js \
+	src/serve/ui/view_signin.js \
+	src/serve/ui/views.js
+EXTRA_DIST += $(UI_FILES)
+$(ASSETS_OBJECT): $(top_srcdir)/src/serve/openapi.yaml $(UI_FILES)
 dist_pkgdata_DATA = src/serve/openapi.yaml

@@ -8,6 +8,8 @@
 #define IMAGE "/admin/products/:id/images/:weight/:type/:file"
 
 const struct ls_route ls_routes[] = {
+    {"GET", "/", 0, LS_BODY_NONE, LS_LANE_NOW, "", ls_api_ui},
+    {"GET", "/ui/:file", 0, LS_BODY_NONE, LS_LANE_NOW, "", ls_api_ui_file},
     {"GET", "/healthz", 0, LS_BODY_NONE, LS_LANE_NOW, "", ls_api_health},
     {"GET", "/readyz", 0, LS_BODY_NONE, LS_LANE_PROBE, "", ls_api_ready},
     {"GET", "/openapi.yaml", 0, LS_BODY_NONE, LS_LANE_NOW, "", ls_api_openapi},

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Mending of single findings, or of some that were chosen: what may be done with which, asking, doing, telling.
+
+import { say, sayError } from "./alerts.js";
+import { get, post } from "./api.js";
+import { confirmItems } from "./dialog.js";
+import { text } from "./text.js";
+import { undoSince } from "./undo.js";
+
+const CHUNK_ITEMS = 100;
+const CHUNK_BYTES = 40000; // the server takes 64 KiB
+const TOLD_MOST = 10;
+
+/** Every action, in the order in which they are offered. */
+export const actions = ["relink", "adopt", "refresh", "refile", "drop", "remove"];
+
+/** What can be done about a finding. */
+export function actionsOf(finding) {
+  if (finding.kind === "orphaned") {
+    if (finding.misplaced) return ["remove"];
+    return finding.moved ? ["relink", "adopt", "remove"] : ["adopt", "remove"];
+  }
+  if (finding.kind === "missing") return finding.moved ? ["relink", "drop"] : ["drop"];
+  return { stale: ["refresh"], misfiled: ["refile"] }[finding.kind] ?? [];
+}
+
+function* chunks(findings) {
+  let items = [];
+  let bytes = 0;
+  for (const finding of findings) {
+    const item = { kind: finding.kind, key: finding.key };
+    const length = new TextEncoder().encode(JSON.stringify(item)).length;
+    if (items.length === CHUNK_ITEMS || (items.length && bytes + length > CHUNK_BYTES)) {
+      yield items;
+      items = [];
+      bytes = 0;
+    }
+    items.push(item);
+    bytes += length;
+  }
+  if (items.length) yield items;
+}
+
+function tell(action, results, since) {
+  const of = (outcome) => results.filter((result) => result.outcome === outcome);
+  const lines = (list) => list.slice(0, TOLD_MOST).map((one) => text.mend.line(one.key, one.detail ?? one.outcome));
+  const mended = of("mended");
+  const skipped = of("skipped");
+  const failed = of("failed");
+  if (skipped.length) say("warn", text.mend.skipped(skipped.length), { items: lines(skipped) });
+  if (failed.length) say("bad", text.mend.failed(failed.length), { items: lines(failed) });
+  if (!mended.length) return;
+  const keys = new Set(mended.map((result) => result.key));
+  say("good", text.mend.done[action](mended.length),
+    action === "remove" && { action: { label: text.results.undo, test: "undo", run: () => undoSince(since, keys) } });
+}
+
+/** The server's clock, as far as something that it wrote shows it. */
+async function serverTime() {
+  const { entries } = await get("admin/audit", { query: { limit: 1 } });
+  return entries[0]?.at ?? new Date(0).toISOString();
+}
+
+/** Ask, then mend. Gives the results (Map of key → {outcome, detail}), or null when it was cancelled. */
+export async function mend(findings, action) {
+  if (!(await confirmItems(text.mend[action], findings.map((finding) => finding.key)))) return null;
+  const results = [];
+  let since;
+  try {
+    since = await serverTime();
+    for (const items of chunks(findings)) results.push(...(await post("admin/findings/mend", { items, action })).results);
+  } catch (error) {
+    sayError(error);
+  }
+  tell(action, results, since);
+  return new Map(results.map((result) => [result.key, result]));
+}
+
+// ---- what was mended since the check that the list is of ----
+
+const memory = new Map(); // "scan key" → text
+
+export function remember(scan, action, results) {
+  for (const [key, { outcome, detail }] of results ?? []) {
+    const what = outcome === "mended" ? text.mend.outcome[action]
+      : outcome === "skipped" ? text.mend.skippedOne(detail ?? "") : text.mend.failedOne(detail ?? "");
+    memory.set(`${scan} ${key}`, { done: outcome === "mended", what });
+  }
+}
+
+/** {done, what} of a finding that was worked on in this tab; or undefined. */
+export function outcomeOf(scan, key) {
+  return memory.get(`${scan} ${key}`);
+}

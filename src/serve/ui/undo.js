@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Back from the trash: what one action has removed, or items that were chosen.
+
+import { say, sayError } from "./alerts.js";
+import { get, post, segment } from "./api.js";
+import { text } from "./text.js";
+
+const PAGE = 1000;
+const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"; // Crockford's base32, in which ids of trash begin with the time
+
+/** The least id of what was put to the trash at a time or later. */
+function idFrom(iso) {
+  let ms = new Date(iso).getTime();
+  let id = "";
+  for (let i = 0; i < 10; i++) {
+    id = ALPHABET[ms % 32] + id;
+    ms = Math.floor(ms / 32);
+  }
+  return id;
+}
+
+/** Restore items of the trash one after the other; gives how many came back, and why others did not. */
+export async function restoreItems(items) {
+  const failures = [];
+  let restored = 0;
+  for (const item of items) {
+    try {
+      await post(`admin/trash/${segment(item.id)}/restore`);
+      restored++;
+    } catch (error) {
+      if (error.status === 401) throw error;
+      failures.push(text.mend.line(item.key, error.message));
+    }
+  }
+  if (restored) say("good", text.undo.done(restored));
+  if (failures.length) say("bad", text.undo.failed(failures.length), { items: failures.slice(0, 10) });
+  return { restored, failures };
+}
+
+/** Restore what was removed since a time (the server's), of these keys (null = whatever a check found). */
+export async function undoSince(iso, keys) {
+  const found = [];
+  try {
+    for (let after = idFrom(iso); after !== null;) {
+      const page = await get("admin/trash", { query: { after, limit: PAGE } });
+      found.push(...page.items.filter((item) => (keys ? keys.has(item.key) : /^(orphaned|misplaced)$/.test(item.reason))));
+      after = page.next;
+    }
+    if (found.length) await restoreItems(found);
+    else say("info", text.undo.none);
+  } catch (error) {
+    sayError(error);
+  }
+}
