@@ -23,18 +23,30 @@
     FILE(ui_alerts_js, "alerts.js", JS)                                                                                \
     FILE(ui_api_js, "api.js", JS)                                                                                      \
     FILE(ui_app_js, "app.js", JS)                                                                                      \
+    FILE(ui_chart_js, "chart.js", JS)                                                                                  \
     FILE(ui_check_js, "check.js", JS)                                                                                  \
     FILE(ui_dialog_js, "dialog.js", JS)                                                                                \
     FILE(ui_dom_js, "dom.js", JS)                                                                                      \
+    FILE(ui_finding_list_js, "finding_list.js", JS)                                                                    \
     FILE(ui_format_js, "format.js", JS)                                                                                \
     FILE(ui_jobs_js, "jobs.js", JS)                                                                                    \
+    FILE(ui_list_js, "list.js", JS)                                                                                    \
     FILE(ui_mend_js, "mend.js", JS)                                                                                    \
     FILE(ui_session_js, "session.js", JS)                                                                              \
     FILE(ui_sync_js, "sync.js", JS)                                                                                    \
     FILE(ui_text_js, "text.js", JS)                                                                                    \
+    FILE(ui_thumb_js, "thumb.js", JS)                                                                                  \
     FILE(ui_undo_js, "undo.js", JS)                                                                                    \
+    FILE(ui_view_audit_js, "view_audit.js", JS)                                                                        \
+    FILE(ui_view_events_js, "view_events.js", JS)                                                                      \
+    FILE(ui_view_findings_js, "view_findings.js", JS)                                                                  \
+    FILE(ui_view_history_js, "view_history.js", JS)                                                                    \
+    FILE(ui_view_journal_js, "view_journal.js", JS)                                                                    \
     FILE(ui_view_overview_js, "view_overview.js", JS)                                                                  \
+    FILE(ui_view_product_js, "view_product.js", JS)                                                                    \
+    FILE(ui_view_products_js, "view_products.js", JS)                                                                  \
     FILE(ui_view_signin_js, "view_signin.js", JS)                                                                      \
+    FILE(ui_view_trash_js, "view_trash.js", JS)                                                                        \
     FILE(ui_views_js, "views.js", JS)
 
 #define TAKE_IN(symbol, file)                                                                                          \

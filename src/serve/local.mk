@@ -48,18 +48,30 @@ UI_FILES = \
 	src/serve/ui/alerts.js \
 	src/serve/ui/api.js \
 	src/serve/ui/app.js \
+	src/serve/ui/chart.js \
 	src/serve/ui/check.js \
 	src/serve/ui/dialog.js \
 	src/serve/ui/dom.js \
+	src/serve/ui/finding_list.js \
 	src/serve/ui/format.js \
 	src/serve/ui/jobs.js \
+	src/serve/ui/list.js \
 	src/serve/ui/mend.js \
 	src/serve/ui/session.js \
 	src/serve/ui/sync.js \
 	src/serve/ui/text.js \
+	src/serve/ui/thumb.js \
 	src/serve/ui/undo.js \
+	src/serve/ui/view_audit.js \
+	src/serve/ui/view_events.js \
+	src/serve/ui/view_findings.js \
+	src/serve/ui/view_history.js \
+	src/serve/ui/view_journal.js \
 	src/serve/ui/view_overview.js \
+	src/serve/ui/view_product.js \
+	src/serve/ui/view_products.js \
 	src/serve/ui/view_signin.js \
+	src/serve/ui/view_trash.js \
 	src/serve/ui/views.js
 EXTRA_DIST += $(UI_FILES)
 $(ASSETS_OBJECT): $(top_srcdir)/src/serve/openapi.yaml $(UI_FILES)

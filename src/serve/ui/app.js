@@ -59,10 +59,11 @@ function focused() {
 }
 
 /**
- * Show what the address names. focus: the visitor has come here, so the heading is where reading goes on; else the view
- * is made anew, what was shown stays until that is done, and so does the focus.
+ * Show what the address names. how: "load": the page has just come, and the focus is at its start; "go": the visitor has
+ * come here, so the heading is where reading goes on; "again": the view is made anew, what was shown stays until that is
+ * done, and so does the focus.
  */
-async function show(focus) {
+async function show(how) {
   const at = address();
   const view = views[at.name];
   leaving?.abort();
@@ -73,26 +74,26 @@ async function show(focus) {
   const body = h("div", { class: "view" }, h("p", { class: "loading", role: "status", test: "loading" }, text.loading));
   const head = h("div", { class: "view-head" }, heading);
   main.setAttribute("aria-busy", "true");
-  if (focus) {
+  if (how !== "again") {
     main.replaceChildren(head, body);
-    heading.focus({ preventScroll: true });
     scrollTo(0, 0);
   }
+  if (how === "go") heading.focus({ preventScroll: true });
   const context = {
     ...at, signal: leave.signal, head,
     refresh: () => {
-      if (!leave.signal.aborted) show(false);
+      if (!leave.signal.aborted) show("again");
     },
   };
   try {
     const shown = view ? await view.render(context) : stateBox("error", text.errors.page, text.errors.pageHelp);
     if (!leave.signal.aborted) body.replaceChildren(...[shown].flat());
   } catch (error) {
-    if (!leave.signal.aborted && error.name !== "AbortError") body.replaceChildren(errorBox(error, () => show(true)));
+    if (!leave.signal.aborted && error.name !== "AbortError") body.replaceChildren(errorBox(error, () => show("go")));
   }
   if (leave.signal.aborted) return;
   main.removeAttribute("aria-busy");
-  if (focus) return;
+  if (how !== "again") return;
   const before = focused();
   main.replaceChildren(head, body);
   if (before) (main.querySelector(before) ?? heading).focus({ preventScroll: true });
@@ -106,7 +107,7 @@ function navigation() {
     h("ul", null, [...links.values()].map((anchor) => h("li", null, anchor))));
 }
 
-function enter() {
+function enter(how) {
   const role = session.overview()?.role;
   main = h("main", { id: "main", tabindex: "-1", test: "main" });
   app.replaceChildren(
@@ -121,8 +122,8 @@ function enter() {
     h("div", { class: "frame" },
       navigation(),
       h("div", { class: "column" }, jobRegion(), alertRegion(), main)));
-  show(true);
-  adoptRunning(() => show(false));
+  show(how);
+  adoptRunning(() => show("again"));
 }
 
 function leave(why) {
@@ -133,7 +134,7 @@ function leave(why) {
   main = null;
   for (const dialog of document.querySelectorAll("dialog")) dialog.remove();
   document.title = text.title(text.session.heading);
-  const page = signInPage(why, enter);
+  const page = signInPage(why, () => enter("go"));
   app.replaceChildren(page.node);
   page.input.focus();
 }
@@ -143,7 +144,7 @@ async function start() {
     if (main) leave(text.session.ended);
   });
   addEventListener("hashchange", () => {
-    if (main) show(true);
+    if (main) show("go");
   });
   addEventListener("unhandledrejection", (event) => {
     if (main && event.reason?.name !== "AbortError") say("bad", text.errors.crash(event.reason?.message ?? event.reason));
@@ -154,7 +155,7 @@ async function start() {
   }
   try {
     await session.look();
-    enter();
+    enter("load");
   } catch (error) {
     if (error.status === 401) leave(text.session.ended);
     else if (error.status === 403) leave(error.message);

@@ -57,3 +57,11 @@ export async function checkProduct(id) {
     return null;
   }
 }
+
+/** The lists of one product as findings. */
+export function findingsOf(lists) {
+  const moved = new Set(lists.movedFiles);
+  const misplaced = new Set(lists.misplacedFiles);
+  const of = (name, kind) => (lists[name] ?? []).map((key) => ({ kind, key, moved: moved.has(key), misplaced: misplaced.has(key) }));
+  return [...of("orphanedFiles", "orphaned"), ...of("missingFiles", "missing"), ...of("staleFiles", "stale"), ...of("misfiledFiles", "misfiled")];
+}

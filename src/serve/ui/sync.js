@@ -6,7 +6,7 @@
 
 import { say, sayError } from "./alerts.js";
 import { get, jobSummary, post, productPath } from "./api.js";
-import { countsOf, differences } from "./check.js";
+import { checkAll, countsOf, differences, findingsOf } from "./check.js";
 import { cancelButton, openDialog, typedCount } from "./dialog.js";
 import { actionButton, button, h, newId } from "./dom.js";
 import { runJob } from "./jobs.js";
@@ -80,14 +80,6 @@ function belongs(finding, row, wishes) {
 
 const kindOfRow = { removed: "orphaned", recreated: "orphaned", relinked: "orphaned", misplaced: "orphaned", dropped: "missing" };
 
-/** One product's lists as findings. */
-function findingsOf(lists) {
-  const moved = new Set(lists.movedFiles);
-  const misplaced = new Set(lists.misplacedFiles);
-  const of = (name, kind) => (lists[name] ?? []).map((key) => ({ kind, key, moved: moved.has(key), misplaced: misplaced.has(key) }));
-  return [...of("orphanedFiles", "orphaned"), ...of("missingFiles", "missing"), ...of("staleFiles", "stale"), ...of("misfiledFiles", "misfiled")];
-}
-
 async function samplesOf(row, plan, product, wishes, signal) {
   if (product !== null && !plan.lists) return [];
   const found = product !== null ? findingsOf(plan.lists)
@@ -160,24 +152,25 @@ async function planPage(dialog, product, wishes) {
   const nothing = used.every(([row]) => row === "kept");
   const danger = used.some(([row]) => dangerous.has(row));
   const typed = plan.guard?.confirm;
+  const may = !nothing && (!plan.guard || typed !== undefined);
   const confirm = actionButton(text.sync.confirm, { class: `button ${danger ? "button-danger" : "button-primary"}`, test: "dialog-confirm" },
     () => dialog.close(typed === undefined ? wishes : { ...wishes, confirm: typed }));
   dialog.setBody(
     h("div", { test: "dialog-plan" },
-      h("h3", null, nothing && !plan.guard ? text.sync.nothing : text.sync.planHeading),
+      h("h3", null, plan.guard && typed === undefined ? text.sync.stoppedHeading : nothing ? text.sync.nothing : text.sync.planHeading),
       h("ul", { class: "plan" }, rows)),
     plan.guard && h("p", { class: "note note-warn" }, text.sync.guard(plan.guard.detail)),
     plan.guard && typed === undefined && h("p", { class: "note note-bad" }, text.sync.guardBucket),
     typed !== undefined && typedCount(typed, confirm),
-    !nothing && h("p", { class: "quiet small" }, text.sync.changed));
-  const may = !nothing && (!plan.guard || typed !== undefined);
+    may && h("p", { class: "quiet small" }, text.sync.changed));
   dialog.setButtons(cancelButton(dialog), button(text.sync.again, { test: "dialog-back", onclick: back }), may && confirm);
   dialog.focusTitle();
 }
 
 // ---- doing it ----
 
-function tell(result, createdAt) {
+/** Say what was done; gives whether there was anything. again: called once what was removed is back. */
+function tell(result, createdAt, again) {
   const done = result.mended;
   const rows = rowsOf(done);
   const removed = rows.removed + rows.misplaced;
@@ -189,21 +182,32 @@ function tell(result, createdAt) {
   if (done.failed) say("bad", text.results.failed(done.failed), { items: (result.errorMessages ?? result.lists?.errors ?? []).slice(0, 10) });
   for (const [kind, word, n] of said) say(kind, text.results[word](n));
   if (removed)
-    say("good", text.results.removed(removed), { action: { label: text.results.undo, test: "undo", run: () => undoSince(createdAt, null) } });
-  if (!said.length && !removed && !done.skipped && !done.failed) say("info", text.results.nothing);
-  say("good", text.results.synced(result.syncedFiles + rows.recreated + rows.relinked + done.refreshed + done.refiled));
+    say("good", text.results.removed(removed), { action: { label: text.results.undo, test: "undo", run: async () => {
+      await undoSince(createdAt, null);
+      await again();
+    } } });
+  const idle = !said.length && !removed && !done.skipped && !done.failed;
+  if (idle) say("info", text.results.nothing);
+  return !idle;
 }
 
-/** product: its id, or null for everything. done: called when something may have changed. */
+/**
+ * product: its id, or null for everything. done: called when something may have changed. After a sync of everything all
+ * is checked once more, so that the figures are those of afterwards.
+ */
 export async function syncDialog(product, done) {
   const dialog = openDialog(product === null ? text.sync.heading : text.sync.headingProduct(product));
   choosePage(dialog, product, {});
   const wishes = await dialog.closed;
   if (!wishes) return;
+  const again = () => (product === null ? checkAll(done) : done());
   try {
     const job = await runJob(product === null ? text.jobs.sync : text.jobs.syncProduct(product),
       () => post(pathOf(product), wishes, { query: { async: 1 } }));
-    tell(await readResult(job, product), job.createdAt);
+    if (tell(await readResult(job, product), job.createdAt, again)) {
+      await again();
+      return;
+    }
   } catch (error) {
     if (error.status === 409 && error.problem?.code === "guard") say("bad", text.sync.guard(error.message));
     else sayError(error);

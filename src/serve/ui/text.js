@@ -181,6 +181,7 @@ export const text = {
     choose: "Choose at least one of these.",
     preview: "Show what would happen",
     planHeading: "This would happen",
+    stoppedHeading: "This was stopped",
     plan: {
       removed: (n) => `${s(n, "orphaned file")} to the trash`,
       misplaced: (n) => `${s(n, "misplaced file")} to the trash`,

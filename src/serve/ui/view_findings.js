@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the last complete check found, by kind.
+
+import { get } from "./api.js";
+import { h, link } from "./dom.js";
+import { findingList } from "./finding_list.js";
+import { count, time } from "./format.js";
+import { PAGE, empty, pager, queryWith, searchForm } from "./list.js";
+import { look } from "./session.js";
+import { text } from "./text.js";
+
+const words = text.findings;
+const kinds = ["all", "orphaned", "missing", "stale", "moved", "misfiled", "misplaced", "pending", "twin"];
+
+function countOf(scan, kind) {
+  if (kind === "all") return scan.orphanedFiles + scan.missingFiles + scan.staleFiles + scan.misfiledFiles + scan.pendingFiles;
+  return kind === "twin" ? scan.twins : scan[`${kind}Files`];
+}
+
+function tabs(context, kind, scan) {
+  return h("nav", { class: "tabs", "aria-label": words.kinds },
+    h("ul", null, kinds.map((one) => h("li", null,
+      h("a", { href: link("findings", queryWith(context, { kind: one === "all" ? "" : one })), "aria-current": one === kind ? "true" : null, test: `kind-${one}` },
+        text.kinds[one], scan && h("span", { class: "tab-count" }, count(countOf(scan, one))))))));
+}
+
+async function load(context, kind) {
+  const query = { kind: kind === "all" ? "" : kind, prefix: context.query.get("prefix"), after: context.query.get("after"), limit: PAGE };
+  try {
+    return await get("admin/scans/last/findings", { query, signal: context.signal });
+  } catch (error) {
+    if (error.status === 404) return null;
+    throw error;
+  }
+}
+
+function nothing(context, kind) {
+  if (context.query.get("prefix")) return empty(words.none, words.nonePrefix);
+  return empty(words.none, kind === "all" ? words.noneAll : words.noneOf(text.kinds[kind]));
+}
+
+export const findings = {
+  title: () => words.heading,
+  async render(context) {
+    const kind = kinds.includes(context.query.get("kind")) ? context.query.get("kind") : "all";
+    const [page, overview] = await Promise.all([load(context, kind), look(context.signal)]);
+    if (!page) return empty(words.noScan, words.noScanHelp, h("a", { class: "button button-primary", href: link("overview") }, words.toOverview));
+    const scan = overview.lastComplete?.id === page.scan ? overview.lastComplete : null;
+    return [
+      tabs(context, kind, scan),
+      h("p", { class: "quiet" }, text.kindMeans[kind], " ", scan && words.of(time(scan.endedAt)), " ", words.again),
+      searchForm(context, "prefix", text.list.prefix, text.list.prefixHint),
+      page.findings.length ? findingList(page.findings, page.scan, context) : nothing(context, kind),
+      pager(context, "after", page.next),
+    ].filter(Boolean);
+  },
+};
