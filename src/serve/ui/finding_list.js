@@ -2,7 +2,7 @@
 // Findings with their pictures and what can be done about them, each or some together.
 
 import { actionButton, h, link } from "./dom.js";
-import { size } from "./format.js";
+import { none, size } from "./format.js";
 import { selection } from "./list.js";
 import { actions, actionsOf, mend, outcomeOf, remember } from "./mend.js";
 import { mayMend } from "./session.js";
@@ -19,7 +19,7 @@ export function kindBadge(kind) {
 
 function facts(finding) {
   const pairs = [];
-  const both = (bytes, etag) => words.sizeAndEtag(size(bytes), etag || "–");
+  const both = (bytes, etag) => words.sizeAndEtag(size(bytes), etag || none);
   if (finding.objectEtag !== undefined) pairs.push([words.object, both(finding.objectSize, finding.objectEtag)]);
   if (finding.rowEtag !== undefined) pairs.push([words.record, both(finding.rowSize, finding.rowEtag)]);
   if (finding.partner) pairs.push([words.partner, h("span", { class: "key" }, finding.partner)]);

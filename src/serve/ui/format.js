@@ -43,6 +43,10 @@ export function duration(seconds) {
   return unit(n);
 }
 
+export function ago(seconds) {
+  return seconds < 10 ? text.justNow : text.ago(duration(seconds));
+}
+
 export function secondsSince(iso) {
   return iso ? Math.max(0, (Date.now() - new Date(iso).getTime()) / 1000) : NaN;
 }

@@ -28,6 +28,17 @@ export function overview() {
   return known;
 }
 
+/** A page of what the last complete check found; null when there was none yet that kept it. */
+export async function lastFindings(query, signal) {
+  if (!(await look(signal)).lastComplete) return null;
+  try {
+    return await get("admin/scans/last/findings", { query, signal });
+  } catch (error) {
+    if (error.status === 404) return null;
+    throw error;
+  }
+}
+
 /** May the token change anything? A server that does not say is asked at the time. */
 export function mayMend() {
   return (known?.role ?? "admin") === "admin";

@@ -11,8 +11,6 @@ export const text = {
   loading: "Loading…",
   retry: "Try again",
   cancel: "Cancel",
-  close: "Close",
-  back: "Back",
   yes: "yes",
   no: "no",
   title: (page) => `${page} · lockstep`,
@@ -24,6 +22,7 @@ export const text = {
     second: (n) => s(n, "second"),
   },
   ago: (length) => `${length} ago`,
+  justNow: "just now",
   counted: { files: (n) => s(n, "file"), images: (n) => s(n, "image"), products: (n) => s(n, "product"), items: (n) => s(n, "item") },
 
   nav: {
@@ -139,6 +138,7 @@ export const text = {
     webhookOn: "a webhook token exists",
     webhookOff: "no webhook token; changes are found by checks only",
     trend: "Differences in the last checks",
+    trendAll: "All checks",
     noTrend: "The chart appears after the first complete check.",
   },
 
@@ -202,14 +202,13 @@ export const text = {
   },
 
   results: {
-    synced: (n) => `In step: ${s(n, "image")}.`,
     removed: (n) => `Removed: ${s(n, "file")} moved to the trash.`,
     recreated: (n) => `Recreated: ${s(n, "record")} created for orphaned files.`,
-    relinked: (n) => `Relinked: ${s(n, "record")} follow their moved files.`,
+    relinked: (n) => `Relinked: ${s(n, "record")} ${n === 1 ? "follows its" : "follow their"} moved ${n === 1 ? "file" : "files"}.`,
     dropped: (n) => `Dropped: ${s(n, "record")} of lost files deleted.`,
     refreshed: (n) => `Refreshed: ${s(n, "record")}.`,
     refiled: (n) => `Refiled: ${s(n, "record")}.`,
-    skipped: (n) => `Skipped: ${s(n, "item")} changed meanwhile and were left alone.`,
+    skipped: (n) => `Skipped: ${s(n, "item")} changed meanwhile and ${n === 1 ? "was" : "were"} left alone.`,
     failed: (n) => `Failed: ${s(n, "item")} could not be mended.`,
     nothing: "There was nothing to do.",
     undo: "Undo",
@@ -350,6 +349,7 @@ export const text = {
     },
     states: { complete: "complete", incomplete: "incomplete", running: "running", died: "broke off" },
     everything: "everything",
+    moment: "under a second",
     none: "No checks yet",
     noneHelp: "Check once from the overview, or let cron run lockstep scan every night.",
     bar: (when, counts) => `${when}: ${counts}`,
@@ -360,7 +360,8 @@ export const text = {
   audit: {
     heading: "Audit trail",
     caption: "What was done, newest first",
-    columns: { at: "When", op: "What", key: "Key", dest: "To", actor: "Who", outcome: "Outcome", detail: "Detail" },
+    columns: { at: "When", op: "What", key: "Key", actor: "Who", outcome: "Outcome", detail: "Detail" },
+    to: "to ",
     none: "Nothing was done yet",
     noneHelp: "Every change that lockstep makes is written down here.",
     nonePrefix: "Nothing was done to keys that begin so.",

@@ -3,7 +3,7 @@
 
 import { get } from "./api.js";
 import { h } from "./dom.js";
-import { time } from "./format.js";
+import { none, time } from "./format.js";
 import { PAGE, empty, pager, searchForm, table } from "./list.js";
 import { text } from "./text.js";
 
@@ -14,14 +14,19 @@ function outcome(entry) {
   return h("span", { class: `badge badge-${tone}` }, entry.outcome);
 }
 
+/** The key, and where it went. */
+function place(entry) {
+  if (!entry.dest) return entry.key ?? none;
+  return [entry.key, h("span", { class: "dest" }, h("span", { class: "quiet" }, words.to), entry.dest)];
+}
+
 const columns = [
   { label: words.columns.at, kind: "when", head: true, cell: (entry) => time(entry.at) },
   { label: words.columns.op, cell: (entry) => entry.op },
-  { label: words.columns.key, kind: "key wide", cell: (entry) => entry.key ?? "–" },
-  { label: words.columns.dest, kind: "key", cell: (entry) => entry.dest ?? "–" },
+  { label: words.columns.key, kind: "key wide", cell: place },
   { label: words.columns.actor, cell: (entry) => entry.actor },
   { label: words.columns.outcome, cell: outcome },
-  { label: words.columns.detail, cell: (entry) => entry.detail ?? "–" },
+  { label: words.columns.detail, cell: (entry) => entry.detail ?? none },
 ];
 
 export const audit = {

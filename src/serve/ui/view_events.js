@@ -3,7 +3,7 @@
 
 import { get } from "./api.js";
 import { h } from "./dom.js";
-import { count, time } from "./format.js";
+import { count, none, time } from "./format.js";
 import { empty, table } from "./list.js";
 import { look } from "./session.js";
 import { text } from "./text.js";
@@ -14,8 +14,8 @@ const columns = [
   { label: words.columns.at, kind: "when", head: true, cell: (event) => time(event.at) },
   { label: words.columns.name, cell: (event) => event.name },
   { label: words.columns.key, kind: "key wide", cell: (event) => event.key },
-  { label: words.columns.outcome, cell: (event) => h("span", { class: `badge ${event.outcome === "failed" ? "badge-bad" : ""}` }, event.outcome ?? "–") },
-  { label: words.columns.sequencer, kind: "key", cell: (event) => event.sequencer ?? "–" },
+  { label: words.columns.outcome, cell: (event) => h("span", { class: `badge ${event.outcome === "failed" ? "badge-bad" : ""}` }, event.outcome ?? none) },
+  { label: words.columns.sequencer, kind: "key", cell: (event) => event.sequencer ?? none },
 ];
 
 function counters(counts) {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What the last complete check found, by kind.
 
-import { get } from "./api.js";
 import { h, link } from "./dom.js";
 import { findingList } from "./finding_list.js";
 import { count, time } from "./format.js";
 import { PAGE, empty, pager, queryWith, searchForm } from "./list.js";
-import { look } from "./session.js";
+import { lastFindings, overview } from "./session.js";
 import { text } from "./text.js";
 
 const words = text.findings;
@@ -24,16 +23,6 @@ function tabs(context, kind, scan) {
         text.kinds[one], scan && h("span", { class: "tab-count" }, count(countOf(scan, one))))))));
 }
 
-async function load(context, kind) {
-  const query = { kind: kind === "all" ? "" : kind, prefix: context.query.get("prefix"), after: context.query.get("after"), limit: PAGE };
-  try {
-    return await get("admin/scans/last/findings", { query, signal: context.signal });
-  } catch (error) {
-    if (error.status === 404) return null;
-    throw error;
-  }
-}
-
 function nothing(context, kind) {
   if (context.query.get("prefix")) return empty(words.none, words.nonePrefix);
   return empty(words.none, kind === "all" ? words.noneAll : words.noneOf(text.kinds[kind]));
@@ -43,9 +32,11 @@ export const findings = {
   title: () => words.heading,
   async render(context) {
     const kind = kinds.includes(context.query.get("kind")) ? context.query.get("kind") : "all";
-    const [page, overview] = await Promise.all([load(context, kind), look(context.signal)]);
+    const query = { kind: kind === "all" ? "" : kind, prefix: context.query.get("prefix"), after: context.query.get("after"), limit: PAGE };
+    const page = await lastFindings(query, context.signal);
     if (!page) return empty(words.noScan, words.noScanHelp, h("a", { class: "button button-primary", href: link("overview") }, words.toOverview));
-    const scan = overview.lastComplete?.id === page.scan ? overview.lastComplete : null;
+    const newest = overview().lastComplete;
+    const scan = newest.id === page.scan ? newest : null;
     return [
       tabs(context, kind, scan),
       h("p", { class: "quiet" }, text.kindMeans[kind], " ", scan && words.of(time(scan.endedAt)), " ", words.again),

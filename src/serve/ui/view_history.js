@@ -4,7 +4,7 @@
 import { get } from "./api.js";
 import { historyChart } from "./chart.js";
 import { h, link } from "./dom.js";
-import { count, duration, time } from "./format.js";
+import { count, duration, none, time } from "./format.js";
 import { PAGE, empty, pager, table } from "./list.js";
 import { text } from "./text.js";
 
@@ -20,10 +20,15 @@ export async function wholeScans(signal) {
   return scans.filter((scan) => scan.complete && scan.scope === "").slice(0, SHOWN_MOST).reverse();
 }
 
+function took(scan) {
+  const seconds = (new Date(scan.endedAt) - new Date(scan.startedAt)) / 1000;
+  return seconds < 1 ? words.moment : duration(seconds);
+}
+
 function columns() {
   return [
     { label: words.columns.started, kind: "wide", head: true, cell: (scan) => time(scan.startedAt) },
-    { label: words.columns.took, cell: (scan) => (scan.endedAt ? duration((new Date(scan.endedAt) - new Date(scan.startedAt)) / 1000) : "–") },
+    { label: words.columns.took, kind: "when", cell: (scan) => (scan.endedAt ? took(scan) : none) },
     { label: words.columns.state, cell: (scan) => h("span", { class: `badge badge-${tones[scan.state] ?? "info"}` }, words.states[scan.state] ?? scan.state) },
     { label: words.columns.scope, kind: "key", cell: (scan) => scan.scope || words.everything },
     ...figures.map((name) => ({ label: words.columns[name], kind: "number", cell: (scan) => count(scan[member[name] ?? `${name}Files`]) })),

@@ -3,7 +3,7 @@
 
 import { get } from "./api.js";
 import { h } from "./dom.js";
-import { count, time } from "./format.js";
+import { count, none, time } from "./format.js";
 import { empty, table } from "./list.js";
 import { text } from "./text.js";
 
@@ -16,8 +16,8 @@ function life(alive, dead) {
 const intentColumns = [
   { label: words.columns.op, head: true, cell: (intent) => intent.op },
   { label: words.columns.state, cell: (intent) => intent.state },
-  { label: words.columns.key, kind: "key wide", cell: (intent) => intent.key ?? "–" },
-  { label: words.columns.dest, kind: "key", cell: (intent) => intent.dest ?? "–" },
+  { label: words.columns.key, kind: "key wide", cell: (intent) => intent.key ?? none },
+  { label: words.columns.dest, kind: "key", cell: (intent) => intent.dest ?? none },
   { label: words.columns.objects, kind: "number", cell: (intent) => count(intent.objects) },
   { label: words.columns.started, kind: "when", cell: (intent) => time(intent.startedAt) },
   { label: words.columns.owner, cell: (intent) => life(intent.alive, words.deadOwner) },
@@ -26,7 +26,7 @@ const intentColumns = [
 const instanceColumns = [
   { label: words.instanceColumns.kind, head: true, cell: (one) => one.kind },
   { label: words.instanceColumns.host, kind: "key", cell: (one) => one.host },
-  { label: words.instanceColumns.pid, kind: "number", cell: (one) => String(one.pid ?? "–") },
+  { label: words.instanceColumns.pid, kind: "number", cell: (one) => String(one.pid ?? none) },
   { label: words.instanceColumns.started, kind: "when", cell: (one) => time(one.startedAt) },
   { label: words.instanceColumns.alive, cell: (one) => life(one.alive, null) },
 ];

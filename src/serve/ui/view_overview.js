@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The overview: are both sides in step, the figures, check and sync.
 
+import { historyChart } from "./chart.js";
 import { checkAll, differences } from "./check.js";
 import { actionButton, h, link } from "./dom.js";
-import { count, duration, secondsSince, time } from "./format.js";
+import { ago, count, duration, secondsSince, time } from "./format.js";
 import { look, mayMend } from "./session.js";
 import { syncDialog } from "./sync.js";
 import { text } from "./text.js";
+import { wholeScans } from "./view_history.js";
 
 const words = text.overview;
 const LOOK_MS = 20000;
@@ -30,13 +32,13 @@ function cards(scan, last) {
     const n = scan?.[`${kind}Files`];
     return card(kind, count(n), words.cardNotes[kind], findings(kind), n ? tone : "");
   };
-  const age = last ? text.ago(duration(secondsSince(last.endedAt ?? last.startedAt))) : words.never;
+  const age = last ? ago(secondsSince(last.endedAt)) : words.never;
   return h("ul", { class: "cards" },
     card("total", count(scan?.totalImages), scan && typeof scan.totalProducts === "number" ? words.cardNotes.total(scan.totalProducts) : null, link("products")),
     card("synced", count(scan?.syncedFiles), share ? words.cardNotes.synced(share) : null, null, scan?.syncedFiles ? "good" : ""),
     of("orphaned", "warn"), of("missing", "bad"), of("stale", "warn"), of("moved", "warn"), of("misfiled", "warn"), of("misplaced", "warn"),
     of("pending", ""),
-    card("age", age, last ? time(last.endedAt ?? last.startedAt) : null, link("history")));
+    card("age", age, last ? time(last.endedAt) : null, link("history")));
 }
 
 function banner(overview) {
@@ -56,6 +58,12 @@ function state(overview, context) {
   return h("section", { class: `state state-${tone}`, test: "state", "data-state": tone },
     h("div", { class: "state-text" }, h("h2", null, heading), h("p", null, help)),
     h("div", { class: "actions" }, check, sync));
+}
+
+function trend(whole) {
+  return h("section", { class: "panel" },
+    h("div", { class: "panel-head" }, h("h2", null, words.trend), h("a", { href: link("history") }, words.trendAll)),
+    whole.length ? historyChart(whole) : h("p", { class: "quiet" }, words.noTrend));
 }
 
 function fact(label, value) {
@@ -93,9 +101,9 @@ function keepFresh(context, figures) {
 export const overview = {
   title: () => words.heading,
   async render(context) {
-    const now = await look(context.signal);
+    const [now, whole] = await Promise.all([look(context.signal), wholeScans(context.signal)]);
     const figures = h("div", null, cards(now.lastComplete, now.lastComplete));
     keepFresh(context, figures);
-    return [state(now, context), figures, facts(now)];
+    return [state(now, context), figures, trend(whole), facts(now)];
   },
 };

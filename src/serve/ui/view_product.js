@@ -7,7 +7,7 @@ import { actionButton, h, link } from "./dom.js";
 import { findingList } from "./finding_list.js";
 import { size, time } from "./format.js";
 import { PAGE, empty, pager, table } from "./list.js";
-import { mayMend } from "./session.js";
+import { lastFindings, mayMend } from "./session.js";
 import { syncDialog } from "./sync.js";
 import { text } from "./text.js";
 import { thumb } from "./thumb.js";
@@ -30,7 +30,7 @@ async function loadFindings(id, images, signal) {
   const key = images?.images[0]?.key ?? `products/${id}/`;
   const at = key.indexOf(`/${id}/`);
   const prefix = at < 0 ? `products/${id}/` : key.slice(0, at + id.length + 2);
-  const page = await orNull(get("admin/scans/last/findings", { query: { prefix, limit: FINDINGS_MOST }, signal }));
+  const page = await lastFindings({ prefix, limit: FINDINGS_MOST }, signal);
   return page && { scan: page.scan, findings: page.findings.filter((finding) => finding.productId === id) };
 }
 

@@ -3,7 +3,7 @@
 
 import { get } from "./api.js";
 import { h, link, newId } from "./dom.js";
-import { count } from "./format.js";
+import { count, none } from "./format.js";
 import { PAGE, empty, pager, queryWith, searchForm, table } from "./list.js";
 import { text } from "./text.js";
 
@@ -28,7 +28,7 @@ function columns(sort, known) {
     cell: (product) => h("a", { href: link(`product/${encodeURIComponent(product.productId)}`), test: "product-link" }, product.productId),
   };
   const plain = (field) => ({ label: words.columns[field], kind: "number", cell: (product) => count(product[field]) });
-  const found = (field) => ({ label: words.columns[field], kind: "number", cell: (product) => (known ? figure(product[field]) : "–") });
+  const found = (field) => ({ label: words.columns[field], kind: "number", cell: (product) => (known ? figure(product[field]) : none) });
   return [name, plain("variants"), plain("images"), ...kinds.map(found)];
 }
 

@@ -5,7 +5,7 @@ import { sayError } from "./alerts.js";
 import { get } from "./api.js";
 import { confirmItems } from "./dialog.js";
 import { actionButton, h } from "./dom.js";
-import { size, time } from "./format.js";
+import { none, size, time } from "./format.js";
 import { PAGE, empty, pager, searchForm, selection, table } from "./list.js";
 import { mayMend } from "./session.js";
 import { text } from "./text.js";
@@ -27,7 +27,7 @@ function columns(choose, context) {
   const list = [
     { label: words.columns.key, kind: "key wide", cell: (item) => item.key },
     { label: words.columns.size, kind: "number", cell: (item) => size(item.size) },
-    { label: words.columns.reason, cell: (item) => text.kinds[item.reason] ?? item.reason ?? "–" },
+    { label: words.columns.reason, cell: (item) => text.kinds[item.reason] ?? item.reason ?? none },
     { label: words.columns.row, cell: (item) => (item.hasRow ? text.yes : text.no) },
     { label: words.columns.at, kind: "when", cell: (item) => time(item.at) },
   ];
