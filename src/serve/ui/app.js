@@ -46,8 +46,12 @@ function errorBox(error, again) {
 
 function mark(name) {
   for (const [section, anchor] of links)
-    if (section === name) anchor.setAttribute("aria-current", "page");
-    else anchor.removeAttribute("aria-current");
+    if (section !== name) {
+      anchor.removeAttribute("aria-current");
+    } else {
+      anchor.setAttribute("aria-current", "page");
+      anchor.scrollIntoView({ block: "nearest", inline: "nearest" });
+    }
 }
 
 /** What finds the focused element again once the view was made anew. */

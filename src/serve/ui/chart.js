@@ -7,11 +7,12 @@ import { count, timeBrief } from "./format.js";
 import { text } from "./text.js";
 
 const words = text.history;
-const WIDTH = 760;
 const HEIGHT = 220;
 const LEFT = 52;
 const BOTTOM = 26;
 const TOP = 10;
+const WIDE = 760;
+const NARROW = 360; // so that letters keep their size on a phone
 const kinds = ["orphaned", "missing", "stale", "misfiled"];
 
 const sum = (scan) => kinds.reduce((total, kind) => total + scan[`${kind}Files`], 0);
@@ -22,12 +23,12 @@ function roundUp(n) {
   return [1, 2, 5, 10].map((step) => step * power).find((value) => value >= n);
 }
 
-function axis(most) {
+function axis(most, width) {
   const ticks = most < 2 ? [0, most] : [0, most / 2, most];
   return ticks.map((value) => {
     const y = HEIGHT - BOTTOM - (value / most) * (HEIGHT - BOTTOM - TOP);
     return svg("g", null,
-      svg("line", { x1: LEFT, x2: WIDTH, y1: y, y2: y, class: "chart-grid" }),
+      svg("line", { x1: LEFT, x2: width, y1: y, y2: y, class: "chart-grid" }),
       svg("text", { x: LEFT - 8, y: y + 4, "text-anchor": "end", class: "chart-label" }, count(value)));
   });
 }
@@ -39,7 +40,7 @@ function tooltip(scan) {
 
 function bar(scan, i, step, most) {
   const height = HEIGHT - BOTTOM - TOP;
-  const width = Math.min(36, step * 0.7);
+  const width = Math.min(36, step * 0.7); // of the bar
   const x = LEFT + step * (i + 0.5) - width / 2;
   let y = HEIGHT - BOTTOM;
   const parts = kinds.filter((kind) => scan[`${kind}Files`]).map((kind) => {
@@ -56,12 +57,13 @@ export function historyChart(scans) {
   const titleId = newId("chart");
   const descId = newId("chart");
   const most = roundUp(Math.max(1, ...scans.map(sum)));
-  const step = (WIDTH - LEFT) / scans.length;
-  const edges = scans.length > 1 ? [[scans[0], LEFT, "start"], [scans.at(-1), WIDTH, "end"]] : [[scans[0], LEFT + step / 2, "middle"]];
-  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-labelledby": `${titleId} ${descId}`, class: "chart", "data-test": "chart" },
+  const width = matchMedia("(max-width: 640px)").matches ? NARROW : WIDE;
+  const step = (width - LEFT) / scans.length;
+  const edges = scans.length > 1 ? [[scans[0], LEFT, "start"], [scans.at(-1), width, "end"]] : [[scans[0], LEFT + step / 2, "middle"]];
+  const picture = svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-labelledby": `${titleId} ${descId}`, class: "chart", "data-test": "chart" },
     svg("title", { id: titleId }, words.chart),
     svg("desc", { id: descId }, words.chartText(scans.length, sum(scans[0]), sum(scans.at(-1)))),
-    axis(most), scans.map((scan, i) => bar(scan, i, step, most)),
+    axis(most, width), scans.map((scan, i) => bar(scan, i, step, most)),
     edges.map(([scan, x, anchor]) => svg("text", { x, y: HEIGHT - 6, "text-anchor": anchor, class: "chart-label" }, timeBrief(scan.endedAt))));
   const legend = h("ul", { class: "legend" }, kinds.map((kind) =>
     h("li", null, svg("svg", { viewBox: "0 0 10 10", class: "legend-mark", "aria-hidden": "true" }, svg("rect", { width: 10, height: 10, rx: 2, class: `chart-${kind}` })), text.kinds[kind])));
