@@ -4,7 +4,7 @@
 import { actionButton, h, link } from "./dom.js";
 import { none, size } from "./format.js";
 import { selection } from "./list.js";
-import { actions, actionsOf, mend, outcomeOf, remember } from "./mend.js";
+import { actions, actionsOf, mend, outcomeOf } from "./mend.js";
 import { mayMend } from "./session.js";
 import { text } from "./text.js";
 import { thumb } from "./thumb.js";
@@ -51,12 +51,7 @@ function row(finding, scan, choose, run, signal) {
 
 /** findings of one scan. refresh: shows the list anew. */
 export function findingList(findings, scan, { signal, refresh }) {
-  const run = async (chosen, action) => {
-    const results = await mend(chosen, action);
-    if (!results) return;
-    remember(scan, action, results);
-    refresh();
-  };
+  const run = (chosen, action) => mend(chosen, action, scan, refresh);
   const choose = selection((chosen) => actions
     .filter((action) => chosen.every((finding) => actionsOf(finding).includes(action)))
     .map((action) => actionButton(text.mend[action].label,

@@ -41,7 +41,7 @@ function* chunks(findings) {
   if (items.length) yield items;
 }
 
-function tell(action, results, since) {
+function tell(action, results, undo) {
   const of = (outcome) => results.filter((result) => result.outcome === outcome);
   const lines = (list) => list.slice(0, TOLD_MOST).map((one) => text.mend.line(one.key, one.detail ?? one.outcome));
   const mended = of("mended");
@@ -52,7 +52,7 @@ function tell(action, results, since) {
   if (!mended.length) return;
   const keys = new Set(mended.map((result) => result.key));
   say("good", text.mend.done[action](mended.length),
-    action === "remove" && { action: { label: text.results.undo, test: "undo", run: () => undoSince(since, keys) } });
+    action === "remove" && { action: { label: text.results.undo, test: "undo", run: () => undo(keys) } });
 }
 
 /** The server's clock, as far as something that it wrote shows it. */
@@ -61,9 +61,24 @@ async function serverTime() {
   return entries[0]?.at ?? new Date(0).toISOString();
 }
 
-/** Ask, then mend. Gives the results (Map of key → {outcome, detail}), or null when it was cancelled. */
-export async function mend(findings, action) {
-  if (!(await confirmItems(text.mend[action], findings.map((finding) => finding.key)))) return null;
+// ---- what was mended since the check that the list is of ----
+
+const memory = new Map(); // "scan key" → {done, what}
+
+function remember(scan, action, { key, outcome, detail }) {
+  const what = outcome === "mended" ? text.mend.outcome[action]
+    : outcome === "skipped" ? text.mend.skippedOne(detail ?? "") : text.mend.failedOne(detail ?? "");
+  memory.set(`${scan} ${key}`, { done: outcome === "mended", what });
+}
+
+/** {done, what} of a finding that was worked on in this tab; or undefined. */
+export function outcomeOf(scan, key) {
+  return memory.get(`${scan} ${key}`);
+}
+
+/** Ask, mend, tell. scan: the check that found them. changed: called after that, and again when it was undone. */
+export async function mend(findings, action, scan, changed) {
+  if (!(await confirmItems(text.mend[action], findings.map((finding) => finding.key)))) return;
   const results = [];
   let since;
   try {
@@ -72,23 +87,11 @@ export async function mend(findings, action) {
   } catch (error) {
     sayError(error);
   }
-  tell(action, results, since);
-  return new Map(results.map((result) => [result.key, result]));
-}
-
-// ---- what was mended since the check that the list is of ----
-
-const memory = new Map(); // "scan key" → text
-
-export function remember(scan, action, results) {
-  for (const [key, { outcome, detail }] of results ?? []) {
-    const what = outcome === "mended" ? text.mend.outcome[action]
-      : outcome === "skipped" ? text.mend.skippedOne(detail ?? "") : text.mend.failedOne(detail ?? "");
-    memory.set(`${scan} ${key}`, { done: outcome === "mended", what });
-  }
-}
-
-/** {done, what} of a finding that was worked on in this tab; or undefined. */
-export function outcomeOf(scan, key) {
-  return memory.get(`${scan} ${key}`);
+  for (const result of results) remember(scan, action, result);
+  tell(action, results, async (keys) => {
+    await undoSince(since, keys);
+    for (const key of keys) memory.delete(`${scan} ${key}`);
+    changed();
+  });
+  changed();
 }

@@ -304,6 +304,7 @@ export const text = {
     kinds: "Kinds",
     of: (when) => `Of the complete check of ${when}.`,
     again: "What was mended since then shows once it is checked again.",
+    check: "Check again",
     none: "Nothing here",
     noneOf: (kind) => `The last complete check found nothing that is ${kind.toLowerCase()}.`,
     noneAll: "The last complete check found no differences.",

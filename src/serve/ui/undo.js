@@ -39,14 +39,15 @@ export async function restoreItems(items) {
 
 /** Restore what was removed since a time (the server's), of these keys (null = whatever a check found). */
 export async function undoSince(iso, keys) {
-  const found = [];
+  const found = new Map(); // of a key that was removed twice the newer
   try {
     for (let after = idFrom(iso); after !== null;) {
       const page = await get("admin/trash", { query: { after, limit: PAGE } });
-      found.push(...page.items.filter((item) => (keys ? keys.has(item.key) : /^(orphaned|misplaced)$/.test(item.reason))));
+      for (const item of page.items)
+        if (keys ? keys.has(item.key) : /^(orphaned|misplaced)$/.test(item.reason)) found.set(item.key, item);
       after = page.next;
     }
-    if (found.length) await restoreItems(found);
+    if (found.size) await restoreItems([...found.values()]);
     else say("info", text.undo.none);
   } catch (error) {
     sayError(error);

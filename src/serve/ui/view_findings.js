@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What the last complete check found, by kind.
 
-import { h, link } from "./dom.js";
+import { checkAll } from "./check.js";
+import { actionButton, h, link } from "./dom.js";
 import { findingList } from "./finding_list.js";
 import { count, time } from "./format.js";
 import { PAGE, empty, pager, queryWith, searchForm } from "./list.js";
@@ -35,6 +36,7 @@ export const findings = {
     const query = { kind: kind === "all" ? "" : kind, prefix: context.query.get("prefix"), after: context.query.get("after"), limit: PAGE };
     const page = await lastFindings(query, context.signal);
     if (!page) return empty(words.noScan, words.noScanHelp, h("a", { class: "button button-primary", href: link("overview") }, words.toOverview));
+    context.head.append(actionButton(words.check, { test: "check" }, () => checkAll(context.refresh)));
     const newest = overview().lastComplete;
     const scan = newest.id === page.scan ? newest : null;
     return [
