@@ -5,14 +5,13 @@ import json
 import random
 import shutil
 import signal
-import socket
 import time
 import urllib.parse
 
 import pytest
 from harness.backends import FileBackend, MinioBackend
 from harness.images import png, seed
-from harness.minio import running_minio
+from harness.minio import announce, free_port, running_minio, webhook_settings
 from harness.program import SLOW, Lockstep, wait_until
 from harness.serve import Server
 
@@ -286,24 +285,12 @@ def test_a_burst_doubled_and_shuffled_converges_over_a_killed_server(lockstep, s
     again.stop()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def test_a_real_minio_tells_a_server_that_is_at_times_away(folder, pair, database_url):
     (folder / "tokens").mkdir()
     maker = Lockstep(folder / "tokens", FileBackend(folder / "tokens/bucket")).init()
     token = maker.run("token", "add", "--role", "webhook", "minio").stdout.strip()
     port = free_port()
-    settings = {
-        "MINIO_NOTIFY_WEBHOOK_ENABLE_lockstep": "on",
-        "MINIO_NOTIFY_WEBHOOK_ENDPOINT_lockstep": f"http://127.0.0.1:{port}/webhooks/minio",
-        "MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_lockstep": token,
-        "MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_lockstep": str(folder / "queue"),
-    }
-    with running_minio(**settings) as (access, _):
+    with running_minio(**webhook_settings(port, token, folder / "queue")) as (access, _):
         lockstep = Lockstep(folder, MinioBackend(*access), database=database_url).init()
         try:
             shutil.copy2(folder / "tokens/lockstep.tokens", folder / "lockstep.tokens")
@@ -314,14 +301,7 @@ def test_a_real_minio_tells_a_server_that_is_at_times_away(folder, pair, databas
 
 def play_shop(lockstep, port: int) -> None:
     keys = seed(lockstep, ("p1", "500ml", 6))
-    target = {
-        "Id": "lockstep",
-        "QueueArn": "arn:minio:sqs::lockstep:webhook",
-        "Events": ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:ObjectAccessed:*"],
-    }
-    lockstep.backend.client.put_bucket_notification_configuration(
-        Bucket=lockstep.backend.bucket, NotificationConfiguration={"QueueConfigurations": [target]}
-    )
+    announce(lockstep.backend, "s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:ObjectAccessed:*")
     server = Server(lockstep, "--listen", f"127.0.0.1:{port}").start()
     odd = f"{FOLDER}/a b+c%20ä.png"
     lockstep.backend.put(odd, png("odd"))

@@ -12,6 +12,7 @@ import time
 import urllib.request
 from contextlib import contextmanager
 
+ARN = "arn:minio:sqs::lockstep:webhook"
 TRIES = 5  # another process may take the port between our probing and MinIO's start
 
 
@@ -71,3 +72,29 @@ def running_minio(**settings: str):
         if process:
             _end(process)
         shutil.rmtree(data, ignore_errors=True)
+
+
+def free_port() -> int:
+    """For whom MinIO must know before it starts."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def webhook_settings(port: int, token: str, queue) -> dict[str, str]:
+    """Of a MinIO that posts its events to a server on this port, and keeps them in `queue` while it is away."""
+    return {
+        "MINIO_NOTIFY_WEBHOOK_ENABLE_lockstep": "on",
+        "MINIO_NOTIFY_WEBHOOK_ENDPOINT_lockstep": f"http://127.0.0.1:{port}/webhooks/minio",
+        "MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_lockstep": token,
+        "MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_lockstep": str(queue),
+    }
+
+
+def announce(backend, *events: str) -> None:
+    """Let MinIO tell its webhook target of what happens in this bucket."""
+    kinds = list(events or ("s3:ObjectCreated:*", "s3:ObjectRemoved:*"))
+    backend.client.put_bucket_notification_configuration(
+        Bucket=backend.bucket,
+        NotificationConfiguration={"QueueConfigurations": [{"Id": "lockstep", "QueueArn": ARN, "Events": kinds}]},
+    )
