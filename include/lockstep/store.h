@@ -19,6 +19,7 @@
 #define LS_KEY_MAX 1024
 #define LS_ETAG_MAX 96 /* bytes with the NUL; stored without quotes */
 #define LS_CONTENT_TYPE_MAX 128
+#define LS_TARGET_MAX 256
 #define LS_STORE_BATCH 1000 /* most items of one delete request and entries of one list page */
 
 /* What the store keeps with an object beside its bytes. On S3: Content-Type and x-amz-meta-{mtime,mode,uid,gid,intent};
@@ -113,6 +114,18 @@ struct ls_store_caps {
     uint64_t part_bytes;  /* objects larger than this go in parts of this size; UINT64_MAX = never */
 };
 
+/* Whom a bucket tells of its changes. */
+struct ls_store_rules {
+    const char *target;         /* in: what a rule names ("arn:minio:sqs::lockstep:webhook"); NULL = what ours names */
+    const char *default_target; /* in: if there is none of ours */
+    const char *prefix;         /* in: of the keys that are wanted */
+    bool apply;                 /* in: make it so, not only look */
+    char named[LS_TARGET_MAX];  /* out: the target */
+    bool told;                  /* out: all changes below prefix are told to it (before anything was applied) */
+    unsigned others;            /* out: rules of other targets, which stay */
+    char *settings;             /* out: all rules as they are to be, in the store's own words; heap, the caller's */
+};
+
 struct ls_store;
 
 #define LS_STORE_PRESIGN_MOST_S (7 * 24 * 3600) /* what S3 allows */
@@ -154,6 +167,13 @@ struct ls_store_ops {
      * where the store has no such thing). Nothing is asked of the store. */
     enum ls_rc (*url)(struct ls_store *store, const char *key, unsigned expires_s, char **out_url, struct ls_err *err);
 
+    /* Optional, NULL for a store that tells nobody: see or make its rules. */
+    enum ls_rc (*rules)(struct ls_store *store, struct ls_store_rules *rules, struct ls_err *err);
+    /* Optional: hear of changes below a prefix as they happen, as lines of JSON in any pieces, with blanks now and then
+     * while nothing happens. Returns what sink returns, or LS_TRANSIENT when the stream ends. Never repeated by itself:
+     * what happens in between is not told. */
+    enum ls_rc (*follow)(struct ls_store *store, const char *prefix, ls_store_sink sink, void *ctx, struct ls_err *err);
+
     void (*close)(struct ls_store *store);
 };
 
@@ -182,6 +202,10 @@ enum ls_rc ls_store_abort_uploads(struct ls_store *s, const char *key, int64_t b
 enum ls_rc ls_store_url(struct ls_store *s, const char *key, char **out_url, struct ls_err *err) LS_MUST_CHECK;
 /* LS_INVALID: expires_s is 0 or more than S3 allows. */
 enum ls_rc ls_store_presign(struct ls_store *s, const char *key, unsigned expires_s, char **out_url, struct ls_err *err)
+    LS_MUST_CHECK;
+/* LS_UNSUPPORTED for a store that tells nobody of its changes. */
+enum ls_rc ls_store_rules(struct ls_store *s, struct ls_store_rules *rules, struct ls_err *err) LS_MUST_CHECK;
+enum ls_rc ls_store_follow(struct ls_store *s, const char *prefix, ls_store_sink sink, void *ctx, struct ls_err *err)
     LS_MUST_CHECK;
 /* Takes NULL. A decorator closes what it wraps. */
 void ls_store_close(struct ls_store *s);

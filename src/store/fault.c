@@ -92,6 +92,17 @@ static enum ls_rc fault_url(struct ls_store *store, const char *key, unsigned ex
     return rc ? rc : inner(store)->ops->url(inner(store), key, expires_s, out_url, err);
 }
 
+static enum ls_rc fault_rules(struct ls_store *store, struct ls_store_rules *rules, struct ls_err *err)
+{
+    return ls_store_rules(inner(store), rules, err);
+}
+
+static enum ls_rc fault_follow(struct ls_store *store, const char *prefix, ls_store_sink sink, void *ctx,
+                               struct ls_err *err)
+{
+    return ls_store_follow(inner(store), prefix, sink, ctx, err);
+}
+
 /* ---- arrays ---- */
 
 static enum ls_rc fault_items(struct ls_store *store, const struct ls_items_kind *kind, void *items, size_t n,
@@ -157,6 +168,8 @@ static const struct ls_store_ops fault_ops = {
     .list = fault_list,
     .abort_uploads = fault_abort,
     .url = fault_url,
+    .rules = fault_rules,
+    .follow = fault_follow,
     .close = fault_close,
 };
 

@@ -8,5 +8,5 @@ libls_store_la_SOURCES += src/store/fault.c src/store/retry.c src/store/stats.c 
 libls_store_la_SOURCES += src/store/sigv4.c src/store/sigv4.h \
 	src/store/s3.c src/store/s3_bucket.c src/store/s3_call.c src/store/s3_copy.c src/store/s3_delete.c \
 	src/store/s3_error.c src/store/s3_internal.h src/store/s3_list.c src/store/s3_list_end.c \
-	src/store/s3_meta.c src/store/s3_parts.c \
+	src/store/s3_meta.c src/store/s3_notify.c src/store/s3_parts.c \
 	src/store/s3_put.c src/store/s3_read.c src/store/s3_xml.c src/store/s3_xml.h

@@ -142,6 +142,17 @@ static enum ls_rc retry_url(struct ls_store *store, const char *key, unsigned ex
     return inner(store)->ops->url(inner(store), key, expires_s, out_url, err);
 }
 
+static enum ls_rc retry_rules(struct ls_store *store, struct ls_store_rules *rules, struct ls_err *err)
+{
+    REPEAT("rules", NULL, ls_store_rules(inner(store), rules, err));
+}
+
+static enum ls_rc retry_follow(struct ls_store *store, const char *prefix, ls_store_sink sink, void *ctx,
+                               struct ls_err *err)
+{
+    return ls_store_follow(inner(store), prefix, sink, ctx, err);
+}
+
 /* ---- get ---- */
 
 struct watched_sink {
@@ -275,6 +286,8 @@ static const struct ls_store_ops retry_ops = {
     .list = retry_list,
     .abort_uploads = retry_abort,
     .url = retry_url,
+    .rules = retry_rules,
+    .follow = retry_follow,
     .close = retry_close,
 };
 

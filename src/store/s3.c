@@ -73,6 +73,8 @@ static const struct ls_store_ops s3_ops = {
     .list = s3_list,
     .abort_uploads = s3_abort_uploads,
     .url = s3_url,
+    .rules = s3_rules,
+    .follow = s3_follow,
     .close = s3_close,
 };
 

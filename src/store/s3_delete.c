@@ -37,7 +37,7 @@ static bool fits_xml(const char *key)
     return ls_utf8_valid(key, len) && strstr(key, "\xEF\xBF\xBE") == NULL && strstr(key, "\xEF\xBF\xBF") == NULL;
 }
 
-static enum ls_rc add_xml_text(struct ls_buf *out, const char *text)
+enum ls_rc s3_add_xml_text(struct ls_buf *out, const char *text)
 {
     enum ls_rc rc = LS_OK;
     while (rc == LS_OK && *text != '\0') {
@@ -58,7 +58,7 @@ static enum ls_rc write_batch(struct delete_run *run, struct batch *batch)
     for (size_t i = 0; rc == LS_OK && i < batch->n; i++) {
         rc = ls_buf_adds(&batch->body, "<Object><Key>");
         if (rc == LS_OK)
-            rc = add_xml_text(&batch->body, run->items[run->order[batch->first + i]].key);
+            rc = s3_add_xml_text(&batch->body, run->items[run->order[batch->first + i]].key);
         if (rc == LS_OK)
             rc = ls_buf_adds(&batch->body, "</Key></Object>");
     }

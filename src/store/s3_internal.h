@@ -10,6 +10,7 @@
  *   s3_read.c   head, get        s3_put.c    put
  *   s3_copy.c   copy             s3_parts.c  uploads in parts (put and copy), abort
  *   s3_delete.c delete           s3_list.c   list        s3_list_end.c  is a listing really over?
+ *   s3_notify.c rules, follow
  */
 #ifndef LOCKSTEP_STORE_S3_INTERNAL_H
 #define LOCKSTEP_STORE_S3_INTERNAL_H
@@ -152,6 +153,10 @@ enum ls_rc s3_remove(struct ls_store *store, struct ls_store_delete *items, size
 enum ls_rc s3_list(struct ls_store *store, const struct ls_list_request *req, struct ls_list_page *out_page,
                    struct ls_err *err);
 enum ls_rc s3_abort_uploads(struct ls_store *store, const char *key, int64_t before_ns, struct ls_err *err);
+enum ls_rc s3_rules(struct ls_store *store, struct ls_store_rules *rules, struct ls_err *err);
+enum ls_rc s3_follow(struct ls_store *store, const char *prefix, ls_store_sink sink, void *ctx, struct ls_err *err);
+/* Add text to a document. */
+enum ls_rc s3_add_xml_text(struct ls_buf *out, const char *text) LS_MUST_CHECK;
 
 /* --- pieces of the listing --- */
 

@@ -499,3 +499,86 @@ enum ls_rc ls_s3_xml_uploads(const char *data, size_t len,
     memset(out_uploads, 0, sizeof *out_uploads);
     return parse(&x, data, len, "ListMultipartUploads", err);
 }
+
+/* --- NotificationConfiguration --- */
+
+struct rules_reader {
+    void (*fn)(void *ctx, const struct ls_s3_rule *rule);
+    void *ctx;
+    size_t end;
+    unsigned left;
+    struct ls_s3_rule rule;
+    char filter[16]; /* the name of a filter that is open */
+    char value[LS_KEY_MAX + 1];
+};
+
+static size_t byte_at(const struct xml *x) { return (size_t)XML_GetCurrentByteIndex(x->parser); }
+
+static void rules_begin(struct xml *x, const char *name)
+{
+    struct rules_reader *r = x->ctx;
+    if (x->depth == 2) {
+        memset(&r->rule, 0, sizeof r->rule);
+        r->rule.from = byte_at(x);
+    } else if (strcmp(name, "FilterRule") == 0) {
+        r->filter[0] = r->value[0] = '\0';
+    }
+}
+
+static void rule_field(struct xml *x, const char *name)
+{
+    struct ls_s3_rule *rule = &((struct rules_reader *)x->ctx)->rule;
+    if (strcmp(name, "Id") == 0)
+        take_text(x, rule->id, sizeof rule->id);
+    else if (strcmp(name, "Queue") == 0 || strcmp(name, "Topic") == 0 || strcmp(name, "CloudFunction") == 0)
+        take_text(x, rule->target, sizeof rule->target);
+    else if (strcmp(name, "Event") == 0 && strcmp(x->text.data, "s3:ObjectCreated:*") == 0)
+        rule->created = true;
+    else if (strcmp(name, "Event") == 0 && strcmp(x->text.data, "s3:ObjectRemoved:*") == 0)
+        rule->removed = true;
+}
+
+static void filter_field(struct xml *x, const char *name)
+{
+    struct rules_reader *r = x->ctx;
+    if (strcmp(name, "Name") == 0)
+        cut_copy(r->filter, sizeof r->filter, x->text.data);
+    else if (strcmp(name, "Value") == 0)
+        take_text(x, r->value, sizeof r->value);
+    else if (strcmp(name, "FilterRule") == 0 && strcmp(r->filter, "prefix") == 0)
+        memcpy(r->rule.prefix, r->value, sizeof r->value);
+    else if (strcmp(name, "FilterRule") == 0)
+        r->rule.suffixed = true;
+}
+
+static void rules_end(struct xml *x, const char *name)
+{
+    struct rules_reader *r = x->ctx;
+
+    if (x->depth > 3) {
+        filter_field(x, name);
+    } else if (x->depth == 3) {
+        rule_field(x, name);
+    } else if (x->depth == 2) {
+        r->rule.to = byte_at(x) + (size_t)XML_GetCurrentByteCount(x->parser);
+        if (r->left-- == 0 || r->rule.to <= r->rule.from) {
+            r->left = 0;
+            fail(x, LS_CORRUPT, "a rule too many, or an empty one");
+            return;
+        }
+        r->fn(r->ctx, &r->rule);
+        r->end = r->rule.to;
+    } else if (strcmp(name, "NotificationConfiguration") != 0) {
+        fail(x, LS_CORRUPT, "it is no NotificationConfiguration");
+    }
+}
+
+enum ls_rc ls_s3_xml_rules(const char *data, size_t len, void (*fn)(void *ctx, const struct ls_s3_rule *rule),
+                           void *ctx, size_t *out_end, struct ls_err *err)
+{
+    struct rules_reader reader = {.fn = fn, .ctx = ctx, .left = LS_STORE_BATCH};
+    struct xml x = {.begin = rules_begin, .end = rules_end, .ctx = &reader};
+    enum ls_rc rc = parse(&x, data, len, "NotificationConfiguration", err);
+    *out_end = reader.end;
+    return rc;
+}

@@ -52,6 +52,19 @@ enum ls_rc ls_s3_xml_uploads(const char *data, size_t len,
                              void (*fn)(void *ctx, const char *key, const char *upload_id, int64_t initiated_ns),
                              void *ctx, struct ls_s3_uploads *out_uploads, struct ls_err *err) LS_MUST_CHECK;
 
+/* A rule of a NotificationConfiguration: whom it tells what. */
+struct ls_s3_rule {
+    size_t from, to; /* its bytes in the document: from <= at < to */
+    char id[LS_TARGET_MAX], target[LS_TARGET_MAX];
+    char prefix[LS_KEY_MAX + 1]; /* of the keys that it is about */
+    bool suffixed;               /* not all keys below prefix */
+    bool created, removed;       /* all kinds of these events are told */
+};
+
+/* Call fn for each rule, at most LS_STORE_BATCH. *out_end: where in the document another one can be added, or 0. */
+enum ls_rc ls_s3_xml_rules(const char *data, size_t len, void (*fn)(void *ctx, const struct ls_s3_rule *rule),
+                           void *ctx, size_t *out_end, struct ls_err *err) LS_MUST_CHECK;
+
 /* Strip the quotes from an etag and copy it; LS_CORRUPT when it is too long. */
 enum ls_rc ls_s3_etag_copy(const char *text, size_t len, char out[LS_ETAG_MAX]) LS_MUST_CHECK;
 

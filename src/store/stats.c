@@ -121,6 +121,17 @@ static enum ls_rc stats_url(struct ls_store *store, const char *key, unsigned ex
     return count(store, LS_STORE_OP_URL, 1, begun, inner(store)->ops->url(inner(store), key, expires_s, out_url, err));
 }
 
+static enum ls_rc stats_rules(struct ls_store *store, struct ls_store_rules *rules, struct ls_err *err)
+{
+    return ls_store_rules(inner(store), rules, err);
+}
+
+static enum ls_rc stats_follow(struct ls_store *store, const char *prefix, ls_store_sink sink, void *ctx,
+                               struct ls_err *err)
+{
+    return ls_store_follow(inner(store), prefix, sink, ctx, err);
+}
+
 static void stats_close(struct ls_store *store)
 {
     ls_store_close(inner(store));
@@ -139,6 +150,8 @@ static const struct ls_store_ops stats_ops = {
     .list = stats_list,
     .abort_uploads = stats_abort,
     .url = stats_url,
+    .rules = stats_rules,
+    .follow = stats_follow,
     .close = stats_close,
 };
 

@@ -76,6 +76,21 @@ enum ls_rc ls_store_presign(struct ls_store *s, const char *key, unsigned expire
     return s->ops->url(s, key, expires_s, out_url, err);
 }
 
+static enum ls_rc tells_nobody(struct ls_err *err)
+{
+    return ls_err_set(err, LS_UNSUPPORTED, "store: a directory tells nobody of its changes: only a bucket does");
+}
+
+enum ls_rc ls_store_rules(struct ls_store *s, struct ls_store_rules *rules, struct ls_err *err)
+{
+    return s->ops->rules ? s->ops->rules(s, rules, err) : tells_nobody(err);
+}
+
+enum ls_rc ls_store_follow(struct ls_store *s, const char *prefix, ls_store_sink sink, void *ctx, struct ls_err *err)
+{
+    return s->ops->follow ? s->ops->follow(s, prefix, sink, ctx, err) : tells_nobody(err);
+}
+
 void ls_store_close(struct ls_store *s)
 {
     if (s)

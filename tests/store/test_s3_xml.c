@@ -224,6 +224,64 @@ static void uploads_are_read(void **state)
     free(uploads);
 }
 
+#define RULES_HEAD HEAD "<NotificationConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+#define RULES_END "</NotificationConfiguration>"
+#define FILTER(name, value) "<FilterRule><Name>" name "</Name><Value>" value "</Value></FilterRule>"
+#define RULE(id, filters, events, target)                                                                              \
+    "<QueueConfiguration><Id>" id "</Id><Filter><S3Key>" filters "</S3Key></Filter>" events "<Queue>" target           \
+    "</Queue></QueueConfiguration>"
+#define BOTH "<Event>s3:ObjectCreated:*</Event><Event>s3:ObjectRemoved:*</Event>"
+
+struct rules_seen {
+    struct ls_s3_rule rules[4];
+    size_t n;
+};
+
+static void note_rule(void *ctx, const struct ls_s3_rule *rule)
+{
+    struct rules_seen *seen = ctx;
+    assert_true(seen->n < 4);
+    seen->rules[seen->n++] = *rule;
+}
+
+static void the_rules_of_a_bucket_are_read_with_their_places(void **state)
+{
+    (void)state;
+    static const char xml[] = RULES_HEAD RULE("a", FILTER("prefix", "x &amp; y/"), BOTH, "arn:1") "\n" RULE(
+        "b", FILTER("suffix", ".png"), "<Event>s3:ObjectCreated:Put</Event>",
+        "arn:2") "<TopicConfiguration><Id>c</Id><Topic>arn:3</Topic></TopicConfiguration>" RULES_END;
+    struct rules_seen *seen = calloc(1, sizeof *seen);
+    size_t end;
+    assert_int_equal(ls_s3_xml_rules(xml, sizeof xml - 1, note_rule, seen, &end, NULL), LS_OK);
+    assert_int_equal(seen->n, 3);
+    const struct ls_s3_rule *first = &seen->rules[0], *second = &seen->rules[1], *third = &seen->rules[2];
+    assert_int_equal(first->from, strlen(RULES_HEAD));
+    assert_memory_equal(xml + first->to, "\n<Queue", 7);
+    assert_string_equal(first->prefix, "x & y/");
+    assert_true(first->created && first->removed && !first->suffixed);
+    assert_true(second->suffixed && !second->created && !second->removed);
+    assert_string_equal(third->target, "arn:3");
+    assert_string_equal(third->prefix, "");
+    assert_string_equal(xml + end, RULES_END);
+    free(seen);
+}
+
+static void settings_without_rules_and_other_documents_are_told_apart(void **state)
+{
+    (void)state;
+    struct rules_seen *seen = calloc(1, sizeof *seen);
+    size_t end;
+    static const char none[] = HEAD "<NotificationConfiguration/>", other[] = LIST_HEAD LIST_END,
+                      entity[] = "<!DOCTYPE x [<!ENTITY e \"e\">]>" RULES_HEAD RULES_END;
+    assert_int_equal(ls_s3_xml_rules(none, sizeof none - 1, note_rule, seen, &end, NULL), LS_OK);
+    assert_int_equal(end, 0);
+    assert_int_equal(ls_s3_xml_rules(other, sizeof other - 1, note_rule, seen, &end, NULL), LS_CORRUPT);
+    assert_int_equal(ls_s3_xml_rules(entity, sizeof entity - 1, note_rule, seen, &end, NULL), LS_CORRUPT);
+    assert_int_equal(ls_s3_xml_rules("", 0, note_rule, seen, &end, NULL), LS_CORRUPT);
+    assert_int_equal(seen->n, 0);
+    free(seen);
+}
+
 static void etags_lose_their_quotes(void **state)
 {
     (void)state;
@@ -250,6 +308,8 @@ int main(void)
         cmocka_unit_test(values_are_found_only_where_they_belong),
         cmocka_unit_test(the_results_of_a_batch_are_read),
         cmocka_unit_test(uploads_are_read),
+        cmocka_unit_test(the_rules_of_a_bucket_are_read_with_their_places),
+        cmocka_unit_test(settings_without_rules_and_other_documents_are_told_apart),
         cmocka_unit_test(etags_lose_their_quotes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
