@@ -6,6 +6,7 @@ libls_cli_la_SOURCES = \
 	src/cli/attach_report.c \
 	src/cli/cmd_attach.c \
 	src/cli/cmd_detach.c \
+	src/cli/cmd_events.c \
 	src/cli/cmd_get.c \
 	src/cli/cmd_help.c \
 	src/cli/cmd_history.c \
@@ -43,6 +44,7 @@ lockstep_LDADD = libls_cli.la libls_mount.la libls_serve.la $(LS_LAYERS) $(LS_LI
 dist_man_MANS += \
 	doc/man/lockstep-attach.1 \
 	doc/man/lockstep-detach.1 \
+	doc/man/lockstep-events.1 \
 	doc/man/lockstep-failpoints.1 \
 	doc/man/lockstep-get.1 \
 	doc/man/lockstep-help.1 \

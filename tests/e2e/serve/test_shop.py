@@ -7,7 +7,7 @@ import shutil
 import pytest
 from harness.backends import FileBackend, MinioBackend
 from harness.images import png, seed
-from harness.minio import announce, free_port, running_minio, webhook_settings
+from harness.minio import free_port, running_minio, webhook_settings
 from harness.program import Lockstep, wait_until
 from harness.serve import Server
 
@@ -87,7 +87,7 @@ def open_shop(folder, pair, database_url):
             lockstep.init()
             shutil.copy2(folder / "tokens/lockstep.tokens", folder / "lockstep.tokens")
             seed(lockstep, ("p1", "500ml", 6), ("p2", "1kg", 4))
-            announce(lockstep.backend)
+            lockstep.run("events", "setup", "--apply")
             lockstep.set_config("serve", "events", policy)
             return Shop(lockstep, Server(lockstep, "--listen", f"127.0.0.1:{port}").start())
 
