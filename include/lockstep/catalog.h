@@ -206,6 +206,9 @@ enum ls_scan_findings {
 };
 
 /* A finished or running scan, for `status` and the history. */
+/* Nothing can be told of it: the bucket's events are not in use, say. */
+#define LS_UNANNOUNCED_UNKNOWN UINT64_MAX
+
 struct ls_scan_row {
     int64_t id;
     int64_t started_ns, ended_ns; /* ended 0 = running or died */
@@ -213,6 +216,7 @@ struct ls_scan_row {
     char scope[256]; /* "" = everything, else products */
     uint64_t images, synced, orphaned, missing, stale, moved, misfiled, misplaced, pending, errors;
     uint64_t products, twins, objects_seen, rows_seen;
+    uint64_t unannounced;            /* differences that no event of the bucket announced */
     bool shared;                     /* several processes work on its ranges */
     enum ls_scan_findings findings;  /* 0 = NONE */
     char instance[LS_INTENT_ID_LEN]; /* who began it */
@@ -283,6 +287,9 @@ struct ls_change_page {
     size_t n;
     void *memory;
 };
+
+/* The setting that says since when (in ns) somebody acts on what the bucket tells; "" or none: nobody does. */
+#define LS_META_EVENTS_SINCE "events_since"
 
 /* What somebody told of a key of the bucket; kept until it is worked off. */
 struct ls_event {

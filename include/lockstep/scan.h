@@ -67,7 +67,8 @@ struct ls_scan_totals {
     uint64_t misplaced; /* subset of orphaned */
     uint64_t twins;
     uint64_t errors;
-    bool complete; /* both sides were read to the end */
+    uint64_t unannounced; /* differences that no event of the bucket announced, or LS_UNANNOUNCED_UNKNOWN */
+    bool complete;        /* both sides were read to the end */
     uint64_t objects_seen, rows_seen;
     int64_t started_ns, ended_ns;
 };

@@ -14,14 +14,15 @@
 
 /* ---- scans ---- */
 
-#define COUNTS 14
+#define COUNTS 15
 
 /* In the order of SCAN_COLUMNS, behind scope. */
 static void scan_counts(struct ls_scan_row *scan, uint64_t *out_counts[COUNTS])
 {
-    uint64_t *counts[COUNTS] = {&scan->images,   &scan->synced,   &scan->orphaned,     &scan->missing,  &scan->stale,
-                                &scan->moved,    &scan->misfiled, &scan->misplaced,    &scan->pending,  &scan->errors,
-                                &scan->products, &scan->twins,    &scan->objects_seen, &scan->rows_seen};
+    uint64_t *counts[COUNTS] = {&scan->images,       &scan->synced,    &scan->orphaned,   &scan->missing,
+                                &scan->stale,        &scan->moved,     &scan->misfiled,   &scan->misplaced,
+                                &scan->pending,      &scan->errors,    &scan->products,   &scan->twins,
+                                &scan->objects_seen, &scan->rows_seen, &scan->unannounced};
     memcpy(out_counts, counts, sizeof counts);
 }
 

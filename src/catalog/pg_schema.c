@@ -289,7 +289,10 @@ static const char version_6[] =
     "CREATE TABLE lockstep.lockstep_event (seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at_ns bigint NOT NULL, "
     "kind text NOT NULL, key bytea NOT NULL, etag text, sequencer text);";
 
-const char *const ls_pg_migrations[] = {version_1, version_2, version_3, version_4, version_5, version_6};
+/* What no event announced. */
+static const char version_7[] = "ALTER TABLE lockstep.lockstep_scan ADD COLUMN unannounced bigint NOT NULL DEFAULT -1;";
+
+const char *const ls_pg_migrations[] = {version_1, version_2, version_3, version_4, version_5, version_6, version_7};
 const unsigned ls_pg_schema_version = sizeof ls_pg_migrations / sizeof ls_pg_migrations[0];
 
 /* The first value of a query as text; *out_found tells whether there is one. */

@@ -33,10 +33,10 @@
 #define INTENT_SELECT "SELECT id, instance, op, state, created_ns, args FROM lockstep.lockstep_intent "
 #define SCAN_COLUMNS                                                                                                   \
     "started_ns, ended_ns, complete, scope, images, synced, orphaned, missing, stale, moved, misfiled, misplaced, "    \
-    "pending, errors, products, twins, objects_seen, rows_seen, shared, findings, instance, options"
+    "pending, errors, products, twins, objects_seen, rows_seen, unannounced, shared, findings, instance, options"
 #define SCAN_VALUES                                                                                                    \
-    "$1, $2, $3::bigint <> 0, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, "                   \
-    "$19::bigint <> 0, $20, $21, $22"
+    "$1, $2, $3::bigint <> 0, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, "              \
+    "$20::bigint <> 0, $21, $22, $23"
 #define RANGE_COLUMNS                                                                                                  \
     "scan, number, prefix, after_key, last_key, state, instance, turn, beat, store_incomplete, catalog_incomplete, "   \
     "synced, objects_seen, rows_seen, errors, messages"
@@ -380,7 +380,7 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
                            false},
     [LS_PG_SCAN_UPDATE] = {"record a scan",
                            "UPDATE lockstep.lockstep_scan SET (" SCAN_COLUMNS ") = (" SCAN_VALUES
-                           ") WHERE id = $23 RETURNING id",
+                           ") WHERE id = $24 RETURNING id",
                            false},
     [LS_PG_SCAN_GET] = {"read the scans",
                         "SELECT id, " SCAN_COLUMNS " FROM lockstep.lockstep_scan WHERE id < $1 "

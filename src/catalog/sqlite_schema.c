@@ -343,7 +343,10 @@ static const char version_4[] = "CREATE TABLE lockstep_event ("
                                 "  sequencer TEXT"
                                 ") STRICT;";
 
-const char *const ls_sqlite_migrations[] = {version_1, version_2, version_3, version_4};
+/* What no event announced. */
+static const char version_5[] = "ALTER TABLE lockstep_scan ADD COLUMN unannounced INTEGER NOT NULL DEFAULT -1;";
+
+const char *const ls_sqlite_migrations[] = {version_1, version_2, version_3, version_4, version_5};
 const unsigned ls_sqlite_schema_version = sizeof ls_sqlite_migrations / sizeof ls_sqlite_migrations[0];
 
 /* One value of a statement that is run once: NULL text when there is no row. */

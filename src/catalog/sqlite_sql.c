@@ -20,7 +20,7 @@
 
 #define SCAN_COLUMNS                                                                                                   \
     "started_ns, ended_ns, complete, scope, images, synced, orphaned, missing, stale, moved, misfiled, misplaced, "    \
-    "pending, errors, products, twins, objects_seen, rows_seen, shared, findings, instance, options"
+    "pending, errors, products, twins, objects_seen, rows_seen, unannounced, shared, findings, instance, options"
 #define RANGE_COLUMNS                                                                                                  \
     "scan, number, prefix, after_key, last_key, state, instance, turn, beat, store_incomplete, catalog_incomplete, "   \
     "synced, objects_seen, rows_seen, errors, messages"
@@ -182,10 +182,10 @@ const struct ls_sqlite_sql ls_sqlite_sql[LS_SQL_COUNT] = {
     [LS_SQL_EVENT_DELETE] = {"forget an event", "DELETE FROM lockstep_event WHERE seq = ?1"},
     [LS_SQL_SCAN_INSERT] = {"record a scan",
                             "INSERT INTO lockstep_scan (" SCAN_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-                            "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"},
+                            "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)"},
     [LS_SQL_SCAN_UPDATE] = {"record a scan",
                             "UPDATE lockstep_scan SET (" SCAN_COLUMNS ") = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
-                            "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) WHERE id = ?23"},
+                            "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) WHERE id = ?24"},
     [LS_SQL_SCAN_GET] = {"read the scans", "SELECT id, " SCAN_COLUMNS " FROM lockstep_scan WHERE id < ?1 "
                                            "ORDER BY id DESC LIMIT 1"},
     [LS_SQL_SCAN_WHOLE] = {"read the scans",

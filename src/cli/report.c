@@ -113,6 +113,8 @@ void ls_report_summary(const struct ls_scan_totals *t, const struct ls_sync_tota
         printf("among them: %" PRIu64 " moved (an orphaned and a missing one each), %" PRIu64 " misplaced, %" PRIu64
                " twins (names that differ only in case)\n",
                t->moved, t->misplaced, t->twins);
+    if (t->unannounced != LS_UNANNOUNCED_UNKNOWN && t->unannounced > 0)
+        printf("%" PRIu64 " of them are new and were announced by no event of the bucket\n", t->unannounced);
     if (mended) {
         const struct ls_sync_plan *d = &mended->done;
         printf("%s: %" PRIu64 " relinked, %" PRIu64 " adopted, %" PRIu64 " removed, %" PRIu64 " dropped, %" PRIu64

@@ -111,6 +111,14 @@ static size_t count_failures(const struct ls_answer *answer)
     return n;
 }
 
+void ls_answer_unannounced(struct ls_json *json, uint64_t n)
+{
+    if (n == LS_UNANNOUNCED_UNKNOWN)
+        ls_json_str(json, "unannouncedFiles", NULL);
+    else
+        ls_json_uint(json, "unannouncedFiles", n);
+}
+
 void ls_answer_totals(struct ls_json *json, const struct ls_answer *answer)
 {
     const struct ls_scan_totals *t = ls_scan_totals(answer->scan);
@@ -126,6 +134,7 @@ void ls_answer_totals(struct ls_json *json, const struct ls_answer *answer)
     ls_json_uint(json, "misplacedFiles", t->misplaced);
     ls_json_uint(json, "pendingFiles", t->by_kind[LS_FINDING_PENDING]);
     ls_json_uint(json, "twinFiles", t->twins);
+    ls_answer_unannounced(json, t->unannounced);
     ls_json_bool(json, "complete", t->complete);
     ls_json_time(json, "startedAt", t->started_ns);
     ls_json_time(json, "endedAt", t->ended_ns);
@@ -304,6 +313,7 @@ void ls_answer_row(struct ls_json *json, const struct ls_scan_row *row, const ch
                   {"errors", row->errors}};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         ls_json_uint(json, counts[i].name, counts[i].n);
+    ls_answer_unannounced(json, row->unannounced);
 }
 
 enum ls_rc ls_answer_state(struct ls_catalog *cat, const struct ls_scan_row *row, const char **out_state,

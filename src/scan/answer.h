@@ -18,6 +18,8 @@ struct ls_answer {
     const char *const *failures; /* texts of (some of) what could not be mended, NULL-terminated; or NULL */
 };
 
+/* The member unannouncedFiles: a number, or null when nothing can be told. */
+void ls_answer_unannounced(struct ls_json *json, uint64_t n);
 /* Members of the object that is open: the totals; what a sync did (nothing without `mended`). */
 void ls_answer_totals(struct ls_json *json, const struct ls_answer *answer);
 void ls_answer_mended(struct ls_json *json, const struct ls_answer *answer);

@@ -24,4 +24,5 @@ libls_scan_la_SOURCES = \
 	src/scan/spool_find.c \
 	src/scan/spool_pairs.c \
 	src/scan/sync.c \
-	src/scan/twins.c src/scan/twins.h
+	src/scan/twins.c src/scan/twins.h \
+	src/scan/unannounced.c src/scan/unannounced.h

@@ -8,7 +8,7 @@
 
 void ls_scan_begin_row(const struct ls_scan *scan, const char *const *products, struct ls_scan_row *out)
 {
-    *out = (struct ls_scan_row){.started_ns = scan->totals.started_ns};
+    *out = (struct ls_scan_row){.started_ns = scan->totals.started_ns, .unannounced = LS_UNANNOUNCED_UNKNOWN};
     snprintf(out->instance, sizeof out->instance, "%s", ls_engine_instance(scan->engine));
     size_t at = 0;
     for (size_t i = 0; products && products[i] && at < sizeof out->scope - 1; i++) {
@@ -36,6 +36,7 @@ void ls_scan_end_row(const struct ls_scan *scan, struct ls_scan_row *row)
     row->twins = t->twins;
     row->objects_seen = t->objects_seen;
     row->rows_seen = t->rows_seen;
+    row->unannounced = t->unannounced;
 }
 
 void ls_scan_row_totals(const struct ls_scan_row *row, struct ls_scan_totals *out)
@@ -52,6 +53,7 @@ void ls_scan_row_totals(const struct ls_scan_row *row, struct ls_scan_totals *ou
                                    .misplaced = row->misplaced,
                                    .twins = row->twins,
                                    .errors = row->errors,
+                                   .unannounced = row->unannounced,
                                    .complete = row->complete,
                                    .objects_seen = row->objects_seen,
                                    .rows_seen = row->rows_seen,

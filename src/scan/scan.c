@@ -21,6 +21,7 @@
 #include "scan/recheck.h"
 #include "scan/row.h"
 #include "scan/share.h"
+#include "scan/unannounced.h"
 
 #define RANGES 4
 #define TICK_MS 100
@@ -137,6 +138,7 @@ static enum ls_rc scan_new(struct ls_engine *engine, const struct ls_scan_opts *
     scan->scoped = opts->products != NULL;
     scan->cancel = opts->cancel;
     scan->totals.started_ns = ls_now_ns();
+    scan->totals.unannounced = LS_UNANNOUNCED_UNKNOWN;
     enum ls_rc rc = ls_spool_open(opts->spool_dir, &scan->spool, err);
     if (!rc)
         rc = ls_classifier_init(&scan->classifier, scan->layout, scan->store, scan->totals.started_ns,
@@ -208,6 +210,8 @@ static enum ls_rc scan_alone(struct ls_scan *scan, const struct ls_scan_opts *op
     if (rc)
         return rc;
     rc = scan_both(scan, opts, err);
+    if (!rc)
+        ls_scan_count_unannounced(scan, row.id);
     record(scan, &row, rc == LS_OK);
     return rc;
 }

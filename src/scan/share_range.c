@@ -28,6 +28,7 @@
 #include "scan/merge.h"
 #include "scan/recheck.h"
 #include "scan/row.h"
+#include "scan/unannounced.h"
 
 #define PAUSE_MS 200
 #define MESSAGES_MAX 65536 /* bytes of error texts that are kept of a range */
@@ -368,6 +369,7 @@ static enum ls_rc finish(struct work *w, struct ls_err *err)
     if (rc)
         return rc;
     struct ls_scan_row run = share->run;
+    ls_scan_count_unannounced(part, run.id);
     ls_scan_end_row(part, &run);
     run.findings = LS_SCAN_FINDINGS_KEPT;
     if (LS_FAILPOINT("scan.share.concluded"))

@@ -105,6 +105,8 @@ static enum ls_rc up(struct ls_serve *serve, struct ls_listener *listener, struc
     for (int i = 0; i < LS_LANE_COUNT && !rc; i++)
         if (lanes[i].threads)
             rc = ls_workers_new(lanes[i].name, lanes[i].threads, &serve->lanes[i].pool, err);
+    if (!rc && serve->opts->events != LS_EVENTS_ACT)
+        rc = ls_inbox_retire(serve, err);
     if (!rc && serve->opts->events != LS_EVENTS_IGNORE)
         rc = ls_inbox_start(serve, &serve->inbox, err);
     return rc ? rc : ls_http_start(serve, ls_fd_steal(&fd), &serve->http, err);

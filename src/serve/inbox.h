@@ -9,6 +9,7 @@
 #ifndef LOCKSTEP_SERVE_INBOX_H
 #define LOCKSTEP_SERVE_INBOX_H
 
+#include <jansson.h>
 #include <stdatomic.h>
 
 #include "lockstep/catalog.h"
@@ -21,6 +22,14 @@ enum ls_rc ls_inbox_start(struct ls_serve *serve, struct ls_inbox **out_inbox, s
 void ls_inbox_wake(struct ls_inbox *inbox);
 /* Waits for the batch that runs. Takes NULL. */
 void ls_inbox_stop(struct ls_inbox *inbox);
+
+/* ---- inbox_take.c ---- */
+
+/* Keep what a body tells of our keys, durably, and count all of it. LS_INVALID: the body, of which nothing is kept. Any
+ * thread. */
+enum ls_rc ls_inbox_take(struct ls_serve *serve, const json_t *body, struct ls_err *err) LS_MUST_CHECK;
+/* Nobody acts on events any more: scans need not wonder at what none announced. */
+enum ls_rc ls_inbox_retire(struct ls_serve *serve, struct ls_err *err) LS_MUST_CHECK;
 
 /* ---- inbox_act.c: one batch ---- */
 

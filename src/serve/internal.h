@@ -49,6 +49,7 @@ struct ls_serve {
     struct ls_metrics metrics;
     struct ls_jobs *jobs;
     struct ls_inbox *inbox;   /* or NULL: events are ignored */
+    atomic_bool events_noted; /* that they are acted on, or not, stands in the catalog */
     atomic_uint jobs_running; /* or queued */
     struct ls_events events;
     atomic_bool draining; /* no new requests */

@@ -24,6 +24,7 @@ libls_serve_la_SOURCES = \
 	src/serve/http.c \
 	src/serve/inbox.c src/serve/inbox.h \
 	src/serve/inbox_act.c \
+	src/serve/inbox_take.c \
 	src/serve/jobs.c src/serve/jobs.h \
 	src/serve/listen.c \
 	src/serve/metrics.c src/serve/metrics.h \

@@ -175,6 +175,10 @@ static enum ls_rc write_last_scan(FILE *out, struct ls_catalog *cat, struct ls_e
     family(out, "lockstep_findings", "gauge", "Findings of the last complete scan of everything, by kind.");
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         fprintf(out, "lockstep_findings{kind=\"%s\"} %" PRIu64 "\n", kinds[i].kind, kinds[i].n);
+    if (scan.unannounced != LS_UNANNOUNCED_UNKNOWN) {
+        family(out, "lockstep_events_unannounced", "gauge", "New findings of that scan that no event announced.");
+        fprintf(out, "lockstep_events_unannounced %" PRIu64 "\n", scan.unannounced);
+    }
     family(out, "lockstep_last_scan_images", "gauge", "Images that the last complete scan of everything saw.");
     fprintf(out, "lockstep_last_scan_images %" PRIu64 "\n", scan.images);
     family(out, "lockstep_last_scan_age_seconds", "gauge", "Since the last complete scan of everything ended.");
