@@ -38,7 +38,7 @@ libls_cli_la_SOURCES = \
 	src/cli/tokens_file.h
 
 lockstep_SOURCES = src/cli/main.c
-lockstep_LDADD = libls_cli.la libls_mount.la libls_serve.la $(LS_LAYERS) $(LS_LIBS) $(FUSE_LIBS) $(MICROHTTPD_LIBS)
+lockstep_LDADD = libls_cli.la libls_mount.la libls_serve.la $(LS_LAYERS) $(LS_LIBS) $(FUSE_LIBS) $(MICROHTTPD_LIBS) $(GNUTLS_LIBS)
 
 # A page for the program and one for each command; tests/cli/man.sh checks that none and no option is forgotten.
 dist_man_MANS += \

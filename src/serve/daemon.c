@@ -148,6 +148,8 @@ static void loop(struct ls_serve *serve)
             return;
         ls_systemd_notify("WATCHDOG=1");
         ls_auth_reload(serve->auth, got == SIGHUP);
+        if (got == SIGHUP)
+            ls_http_reload(serve->http);
         ls_http_reap(serve->http);
         ls_events_wake(serve);
     }

@@ -20,13 +20,13 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "serve/events.h"
 #include "serve/form.h"
 #include "serve/internal.h"
 #include "serve/origin.h"
 #include "serve/problem.h"
+#include "serve/tls.h"
 
 #define CONNECTIONS_MOST 1000
 #define HEADERS_MOST ((size_t)32 * 1024) /* of a connection's memory: request line and headers must fit */
@@ -47,9 +47,9 @@ struct connection {
 struct ls_http {
     struct ls_serve *serve;
     struct MHD_Daemon *daemon;
-    MHD_socket quiesced;     /* the listening socket, once nothing is accepted any more */
-    struct ls_buf cert, key; /* PEM; empty without TLS */
-    pthread_mutex_t lock;    /* the list below */
+    MHD_socket quiesced;  /* the listening socket, once nothing is accepted any more */
+    struct ls_tls *tls;   /* or NULL */
+    pthread_mutex_t lock; /* the list below */
     struct connection *connections;
     size_t n_connections;
     atomic_uint running;
@@ -86,6 +86,8 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **slot, en
         if (!c)
             return; /* its requests are refused */
         c->fd = info->connect_fd;
+        if (http->tls && (info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)))
+            ls_tls_attach(http->tls, info->tls_session);
         c->deadline_ms = ls_monotonic_ms() + REQUEST_MS;
         c->next = http->connections;
         if (c->next)
@@ -449,30 +451,23 @@ static size_t keep_escapes(void *ctx, struct MHD_Connection *mhd, char *text)
     return strlen(text);
 }
 
-static enum ls_rc read_pem(const char *path, struct ls_buf *out, struct ls_err *err)
-{
-    enum ls_rc rc = path ? ls_read_file(path, out, err) : LS_OK;
-    return rc ? ls_err_prefix(err, "serve: TLS: ") : LS_OK;
-}
-
 static struct MHD_Daemon *start_daemon(struct ls_http *http, int listener)
 {
     const struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, http->cert.data},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, http->key.data},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)ls_tls_retrieve},
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
         {MHD_OPTION_END, 0, NULL},
     };
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
-    if (http->cert.len)
+    if (http->tls)
         flags |= MHD_USE_TLS;
     return MHD_start_daemon(flags, 0, NULL, NULL, on_access, http, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listener,
                             MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes,
                             NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_NOTIFY_CONNECTION,
                             on_connection, http, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MOST,
                             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                            HEADERS_MOST, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY,
-                            http->cert.len ? tls : tls + 3, MHD_OPTION_END);
+                            HEADERS_MOST, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, http->tls ? tls : tls + 2,
+                            MHD_OPTION_END);
 }
 
 enum ls_rc ls_http_start(struct ls_serve *serve, int listener, struct ls_http **out_http, struct ls_err *err)
@@ -485,15 +480,12 @@ enum ls_rc ls_http_start(struct ls_serve *serve, int listener, struct ls_http **
     http->serve = serve;
     http->quiesced = MHD_INVALID_SOCKET;
     pthread_mutex_init(&http->lock, NULL);
-    ls_buf_init(&http->cert, LS_BUF_BODY);
-    ls_buf_init(&http->key, LS_BUF_BODY);
-    enum ls_rc rc = read_pem(serve->opts->cert_path, &http->cert, err);
-    if (!rc)
-        rc = read_pem(serve->opts->key_path, &http->key, err);
+    enum ls_rc rc = LS_OK;
+    if (serve->opts->cert_path)
+        rc = ls_tls_open(serve->opts->cert_path, serve->opts->key_path, &http->tls, err);
     if (!rc && !(http->daemon = start_daemon(http, listener))) {
         listener = -1; /* the library has closed it, and another thread may have got its number since */
-        rc = ls_err_set(err, LS_IO, "serve: the HTTP library does not start: %s",
-                        http->cert.len ? "do certificate and key belong together?" : "are there descriptors left?");
+        rc = ls_err_set(err, LS_IO, "serve: the HTTP library does not start: are there descriptors left?");
     }
     if (rc) {
         if (listener >= 0)
@@ -504,6 +496,8 @@ enum ls_rc ls_http_start(struct ls_serve *serve, int listener, struct ls_http **
     *out_http = http;
     return LS_OK;
 }
+
+void ls_http_reload(struct ls_http *http) { ls_tls_reload(http->tls); }
 
 void ls_http_quiesce(struct ls_http *http)
 {
@@ -521,9 +515,7 @@ void ls_http_stop(struct ls_http *http)
         MHD_stop_daemon(http->daemon);
     if (http->quiesced != MHD_INVALID_SOCKET)
         close(http->quiesced);
-    explicit_bzero(http->key.data, http->key.len);
-    ls_buf_dispose(&http->key);
-    ls_buf_dispose(&http->cert);
+    ls_tls_close(http->tls);
     pthread_mutex_destroy(&http->lock);
     free(http);
 }

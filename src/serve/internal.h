@@ -65,6 +65,8 @@ void ls_lane_done(struct ls_serve *serve, enum ls_lane lane);
 /* Answer requests on a listening socket (taken over, also when it fails). */
 enum ls_rc ls_http_start(struct ls_serve *serve, int listener, struct ls_http **out_http, struct ls_err *err)
     LS_MUST_CHECK;
+/* Read certificate and key again, for connections to come. */
+void ls_http_reload(struct ls_http *http);
 /* Take no new connections. */
 void ls_http_quiesce(struct ls_http *http);
 /* Requests that are not answered yet. */

@@ -1,6 +1,6 @@
 # The HTTP daemon is part of the program, not of the library.
 noinst_LTLIBRARIES += libls_serve.la
-libls_serve_la_CPPFLAGS = $(AM_CPPFLAGS) $(MICROHTTPD_CFLAGS) -DLS_ASSETS='"$(top_srcdir)/src/serve"'
+libls_serve_la_CPPFLAGS = $(AM_CPPFLAGS) $(MICROHTTPD_CFLAGS) $(GNUTLS_CFLAGS) -DLS_ASSETS='"$(top_srcdir)/src/serve"'
 libls_serve_la_SOURCES = \
 	src/serve/api_findings.c \
 	src/serve/api_health.c \
@@ -38,6 +38,7 @@ libls_serve_la_SOURCES = \
 	src/serve/send.c src/serve/send.h \
 	src/serve/sniff.c src/serve/sniff.h \
 	src/serve/systemd.c src/serve/systemd.h \
+	src/serve/tls.c src/serve/tls.h \
 	src/serve/tokens.c src/serve/tokens.h
 
 # The compiler does not see what the assembler takes in.

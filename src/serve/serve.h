@@ -53,8 +53,9 @@ struct ls_serve_opts {
 /* Block the signals that ls_serve_run waits for. Call it before anything starts a thread: the engine, for one. */
 void ls_serve_block_signals(void);
 
-/* Serve until SIGTERM or SIGINT; then take no new requests and finish the running ones. SIGHUP reads the tokens again.
- * LS_INVALID: the address, or an address that others reach while there are no tokens. */
+/* Serve until SIGTERM or SIGINT; then take no new requests and finish the running ones. SIGHUP reads the tokens again,
+ * and certificate and key. LS_INVALID: the address, certificate or key, or an address that others reach while there are
+ * no tokens. */
 enum ls_rc ls_serve_run(const struct ls_serve_opts *opts, struct ls_err *err) LS_MUST_CHECK;
 
 #endif
