@@ -271,6 +271,51 @@ struct ls_scan_finding_page {
     void *memory;
 };
 
+/* How many differences a scan found in a product. */
+struct ls_tally {
+    const char *product;
+    uint64_t orphaned, missing, stale,
+        misfiled; /* moved pairs (by their objects) and misplaced ones are among these: */
+    uint64_t moved, misplaced;
+    uint64_t pending;
+};
+
+/* Those of them that want to be mended. */
+static inline uint64_t ls_tally_problems(const struct ls_tally *tally)
+{
+    return tally->orphaned + tally->missing + tally->stale + tally->misfiled;
+}
+
+enum ls_table_order {
+    LS_TABLE_UP, /* by the product's bytes */
+    LS_TABLE_DOWN,
+    LS_TABLE_BY_PROBLEMS /* most first, then by the product's bytes */
+};
+
+/* A page of the table of products. */
+struct ls_table_query {
+    int64_t scan;       /* whose tally is shown; 0 = none */
+    const char *prefix; /* images of a product have keys that begin with this, its name and a slash */
+    const char *search; /* a part of the name, ASCII letters in any case; "" = all */
+    enum ls_table_order order;
+    const char *after;       /* the last product of the page before; NULL = from the first */
+    uint64_t after_problems; /* and its problems; BY_PROBLEMS only */
+    unsigned limit;
+};
+
+/* A product that catalog or scan know. */
+struct ls_table_row {
+    const char *product;
+    uint64_t variants, images; /* rows of the catalog; images by their keys */
+    struct ls_tally found;
+};
+
+struct ls_table_page {
+    struct ls_table_row *items;
+    size_t n;
+    void *memory;
+};
+
 /* One changed row since a change number; written by triggers, whoever changes the row. */
 struct ls_change {
     int64_t seq;
@@ -529,6 +574,12 @@ struct ls_catalog_ops {
     enum ls_rc (*finding_page)(struct ls_catalog *cat, int64_t scan, const char *after, unsigned limit,
                                struct ls_scan_finding_page *out, struct ls_err *err);
 
+    /* -- the tally of a scan; it goes with the findings -- */
+    /* Insert or replace. Names of products are UTF-8 here. */
+    enum ls_rc (*tally_put)(struct ls_tx *tx, int64_t scan, const struct ls_tally *items, size_t n, struct ls_err *err);
+    enum ls_rc (*product_table)(struct ls_catalog *cat, const struct ls_table_query *query, struct ls_table_page *out,
+                                struct ls_err *err);
+
     /* lockstep_meta: small settings such as the bucket's own id. Heap value, LS_NOT_FOUND. */
     enum ls_rc (*meta_get)(struct ls_catalog *cat, struct ls_tx *tx, const char *name, char **out_value,
                            struct ls_err *err);
@@ -574,6 +625,7 @@ void ls_trash_page_dispose(struct ls_trash_page *page);
 void ls_change_page_dispose(struct ls_change_page *page);
 void ls_event_page_dispose(struct ls_event_page *page);
 void ls_scan_range_page_dispose(struct ls_scan_range_page *page);
+void ls_table_page_dispose(struct ls_table_page *page);
 void ls_scan_finding_page_dispose(struct ls_scan_finding_page *page);
 
 /* The word for an operation as audit trail and logs show it, and back. */

@@ -29,6 +29,7 @@ libls_catalog_la_SOURCES = \
 	src/catalog/pg_scan.c \
 	src/catalog/pg_side.c \
 	src/catalog/pg_sql.c src/catalog/pg_sql.h \
+	src/catalog/pg_table.c \
 	src/catalog/pg_tx.c \
 	src/catalog/pg_wire.c \
 	src/catalog/sqlite.c src/catalog/sqlite_impl.h \
@@ -50,6 +51,7 @@ libls_catalog_la_SOURCES = \
 	src/catalog/sqlite_schema.c \
 	src/catalog/sqlite_side.c \
 	src/catalog/sqlite_sql.c src/catalog/sqlite_sql.h \
+	src/catalog/sqlite_table.c \
 	src/catalog/sqlite_tx.c \
 	src/catalog/sqlite_watch.c \
 	src/catalog/words.h

@@ -366,6 +366,11 @@ enum ls_rc ls_pg_findings_get(struct ls_catalog *, int64_t, const char *const *,
 enum ls_rc ls_pg_finding_page(struct ls_catalog *, int64_t, const char *, unsigned, struct ls_scan_finding_page *,
                               struct ls_err *);
 
+/* pg_table.c */
+enum ls_rc ls_pg_tally_put(struct ls_tx *, int64_t, const struct ls_tally *, size_t, struct ls_err *);
+enum ls_rc ls_pg_product_table(struct ls_catalog *, const struct ls_table_query *, struct ls_table_page *,
+                               struct ls_err *);
+
 /* pg_backup.c */
 enum ls_rc ls_pg_backup(struct ls_catalog *, const char *, struct ls_err *);
 

@@ -176,6 +176,8 @@ static enum ls_rc tidy(struct ls_tx *tx, bool *out_more, struct ls_err *err)
         return rc;
     rc = run(tx, LS_PG_FINDING_FORGET, values, 2, &gone, err);
     if (rc == LS_OK && gone < FORGET_AT_ONCE)
+        rc = run(tx, LS_PG_TALLY_FORGET, values, 2, &gone, err);
+    if (rc == LS_OK && gone < FORGET_AT_ONCE)
         rc = run(tx, LS_PG_RANGE_DELETE, values, 1, NULL, err);
     if (rc == LS_OK && gone < FORGET_AT_ONCE)
         rc = run(tx, LS_PG_SCAN_GONE, values, 1, NULL, err);

@@ -292,7 +292,17 @@ static const char version_6[] =
 /* What no event announced. */
 static const char version_7[] = "ALTER TABLE lockstep.lockstep_scan ADD COLUMN unannounced bigint NOT NULL DEFAULT -1;";
 
-const char *const ls_pg_migrations[] = {version_1, version_2, version_3, version_4, version_5, version_6, version_7};
+/* What a scan found in each product. rank is minus the number of its problems, so that one index gives those with most
+ * of them first and each number's products in order. */
+static const char version_8[] =
+    "CREATE TABLE lockstep.lockstep_tally (scan bigint NOT NULL REFERENCES lockstep.lockstep_scan (id) "
+    "ON DELETE CASCADE, product " NAME " NOT NULL, orphaned bigint NOT NULL, missing bigint NOT NULL, "
+    "stale bigint NOT NULL, moved bigint NOT NULL, misfiled bigint NOT NULL, misplaced bigint NOT NULL, "
+    "pending bigint NOT NULL, rank bigint NOT NULL, PRIMARY KEY (scan, product));"
+    "CREATE INDEX lockstep_tally_by_rank ON lockstep.lockstep_tally (scan, rank, product);";
+
+const char *const ls_pg_migrations[] = {version_1, version_2, version_3, version_4,
+                                        version_5, version_6, version_7, version_8};
 const unsigned ls_pg_schema_version = sizeof ls_pg_migrations / sizeof ls_pg_migrations[0];
 
 /* The first value of a query as text; *out_found tells whether there is one. */

@@ -71,6 +71,28 @@
 /* Columns as read_finding in pg_scan.c reads them. */
 #define FINDING_COLUMNS "key, kind, flags, twin, partner, row_etag, row_size, object_etag, object_size, detail"
 
+/* A page of the table of products. $1 scan, $2 search, $3 prefix, $4 after, $5 limit, $6 rank. `pages` makes g, of
+ * names and the products' ids. */
+#define TABLE_PAGE(order, pages)                                                                                       \
+    "WITH " pages " SELECT g.product, (SELECT count(*) FROM {variant} v WHERE v.{variant.product_id} = g.id "          \
+    "AND {live v variant}), (SELECT count(*) FROM lockstep.lockstep_object o WHERE o.key > $3::text || g.product "     \
+    "|| '/' AND o.key < $3::text || g.product || '0'), f.orphaned, f.missing, f.stale, f.moved, f.misfiled, "          \
+    "f.misplaced, f.pending FROM g LEFT JOIN lockstep.lockstep_tally f ON f.scan = $1 AND f.product = g.product "      \
+    "ORDER BY " order
+#define TABLE_SOUGHT(name)                                                                                             \
+    "($2::text = '' OR position(lower($2::text COLLATE \"C\") in lower(" name " COLLATE \"C\")) > 0) "
+/* The smallest names of both sides together are among the smallest of each. */
+#define TABLE_BOTH(order, of_products, of_tally)                                                                       \
+    "a AS (SELECT {text p product.name} AS product, p.{product.id} AS id FROM {product} p WHERE " of_products          \
+    " AND " TABLE_SOUGHT(                                                                                              \
+        "{text p product.name}") "AND {live p product} ORDER BY {text p product.name} " order                          \
+                                 " LIMIT $5), b AS (SELECT t.product FROM lockstep.lockstep_tally t WHERE t.scan = "   \
+                                 "$1 AND " of_tally " AND " TABLE_SOUGHT(                                              \
+                                     "t.product") "ORDER BY t.product " order                                          \
+                                                  " LIMIT $5), g AS (SELECT coalesce(a.product, b.product) "           \
+                                                  "AS product, a.id FROM a FULL JOIN b ON b.product = a.product "      \
+                                                  "ORDER BY 1 " order " LIMIT $5)"
+
 const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
     [LS_PG_BEGIN] = {"begin a transaction", "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", true},
     [LS_PG_WRITER_LOCK] = {"wait for other writers", "SELECT pg_catalog.pg_advisory_xact_lock(" LS_PG_LOCK_WRITER ")",
@@ -470,6 +492,43 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
                             "SELECT " FINDING_COLUMNS " FROM lockstep.lockstep_finding WHERE scan = $1 AND key > $2 "
                             "ORDER BY key LIMIT $3",
                             false},
+    [LS_PG_TALLY_PUT] = {"record a tally",
+                         "INSERT INTO lockstep.lockstep_tally (scan, product, orphaned, missing, stale, moved, "
+                         "misfiled, misplaced, pending, rank) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+                         "ON CONFLICT (scan, product) DO UPDATE SET (orphaned, missing, stale, moved, misfiled, "
+                         "misplaced, pending, rank) = ROW (excluded.orphaned, excluded.missing, excluded.stale, "
+                         "excluded.moved, excluded.misfiled, excluded.misplaced, excluded.pending, excluded.rank)",
+                         false},
+    [LS_PG_TALLY_FORGET] = {"forget a tally",
+                            "DELETE FROM lockstep.lockstep_tally WHERE scan = $1 AND product IN (SELECT product "
+                            "FROM lockstep.lockstep_tally WHERE scan = $1 ORDER BY product LIMIT $2)",
+                            false},
+    [LS_PG_TABLE_UP] = {"read the table of products",
+                        TABLE_PAGE("g.product",
+                                   TABLE_BOTH("", "{text p product.name} > $4::text", "t.product > $4::text")),
+                        false},
+    [LS_PG_TABLE_DOWN] = {"read the table of products",
+                          TABLE_PAGE("g.product DESC",
+                                     TABLE_BOTH("DESC", "{text p product.name} < $4::text", "t.product < $4::text")),
+                          false},
+    [LS_PG_TABLE_RANKED] =
+        {"read the table of products",
+         TABLE_PAGE("f.rank, g.product",
+                    "b AS (SELECT t.product FROM lockstep.lockstep_tally t WHERE t.scan = $1 "
+                    "AND t.rank < 0 AND (t.rank, t.product) > ($6::bigint, $4::text) "
+                    "AND " TABLE_SOUGHT(
+                        "t.product") "ORDER BY t.rank, t.product LIMIT $5), "
+                                     "g AS (SELECT b.product, p.{product.id} AS id FROM b LEFT JOIN {product} p "
+                                     "ON {is p product.name b.product} AND {live p product})"),
+         false},
+    [LS_PG_TABLE_REST] = {"read the table of products",
+                          TABLE_PAGE("g.product",
+                                     TABLE_BOTH("",
+                                                "{text p product.name} > $4::text AND NOT EXISTS (SELECT 1 "
+                                                "FROM lockstep.lockstep_tally t WHERE t.scan = $1 "
+                                                "AND t.product = {text p product.name} AND t.rank < 0)",
+                                                "t.product > $4::text AND t.rank = 0")),
+                          false},
     [LS_PG_META_GET] = {"read a setting", "SELECT value FROM lockstep.lockstep_meta WHERE name = $1", false},
     [LS_PG_META_SET] = {"change a setting",
                         "INSERT INTO lockstep.lockstep_meta (name, value) VALUES ($1, $2) "

@@ -203,6 +203,8 @@ static enum ls_rc tidy(struct ls_sqlite_conn *conn, bool *out_more, struct ls_er
         return rc;
     rc = run(conn, LS_SQL_FINDING_FORGET, values, 2, &gone, err);
     if (rc == LS_OK && gone < FORGET_AT_ONCE)
+        rc = run(conn, LS_SQL_TALLY_FORGET, values, 2, &gone, err);
+    if (rc == LS_OK && gone < FORGET_AT_ONCE)
         rc = run(conn, LS_SQL_RANGE_DELETE, values, 1, NULL, err);
     if (rc == LS_OK && gone < FORGET_AT_ONCE)
         rc = run(conn, LS_SQL_SCAN_GONE, values, 1, NULL, err);

@@ -346,7 +346,24 @@ static const char version_4[] = "CREATE TABLE lockstep_event ("
 /* What no event announced. */
 static const char version_5[] = "ALTER TABLE lockstep_scan ADD COLUMN unannounced INTEGER NOT NULL DEFAULT -1;";
 
-const char *const ls_sqlite_migrations[] = {version_1, version_2, version_3, version_4, version_5};
+/* What a scan found in each product. rank is minus the number of its problems, so that one index gives those with most
+ * of them first and each number's products in order. */
+static const char version_6[] = "CREATE TABLE lockstep_tally ("
+                                "  scan INTEGER NOT NULL REFERENCES lockstep_scan (id) ON DELETE CASCADE,"
+                                "  product TEXT NOT NULL,"
+                                "  orphaned INTEGER NOT NULL,"
+                                "  missing INTEGER NOT NULL,"
+                                "  stale INTEGER NOT NULL,"
+                                "  moved INTEGER NOT NULL,"
+                                "  misfiled INTEGER NOT NULL,"
+                                "  misplaced INTEGER NOT NULL,"
+                                "  pending INTEGER NOT NULL,"
+                                "  rank INTEGER NOT NULL,"
+                                "  PRIMARY KEY (scan, product)"
+                                ") STRICT, WITHOUT ROWID;"
+                                "CREATE INDEX lockstep_tally_by_rank ON lockstep_tally (scan, rank, product);";
+
+const char *const ls_sqlite_migrations[] = {version_1, version_2, version_3, version_4, version_5, version_6};
 const unsigned ls_sqlite_schema_version = sizeof ls_sqlite_migrations / sizeof ls_sqlite_migrations[0];
 
 /* One value of a statement that is run once: NULL text when there is no row. */

@@ -31,6 +31,22 @@
 /* Columns as read_finding in sqlite_scan.c reads them. */
 #define FINDING_COLUMNS "key, kind, flags, twin, partner, row_etag, row_size, object_etag, object_size, detail"
 
+/* A page of the table of products. ?1 scan, ?2 search, ?3 prefix, ?4 after, ?5 limit, ?6 rank. The smallest names of
+ * both sides together are among the smallest of each. */
+#define TABLE_PAGE(order, pages)                                                                                       \
+    "SELECT g.product, (SELECT count(*) FROM product_variant v WHERE v.product_id = g.product), "                      \
+    "(SELECT count(*) FROM product_image i WHERE i.file_name > ?3 || g.product || '/' "                                \
+    "AND i.file_name < ?3 || g.product || '0'), f.orphaned, f.missing, f.stale, f.moved, f.misfiled, f.misplaced, "    \
+    "f.pending FROM (" pages ") g LEFT JOIN lockstep_tally f ON f.scan = ?1 AND f.product = g.product ORDER BY " order
+#define TABLE_SOUGHT(name) "(?2 = '' OR instr(lower(" name "), lower(?2)) > 0) "
+#define TABLE_BOTH(order, of_products, of_tally)                                                                       \
+    "SELECT product FROM (SELECT id AS product FROM product p WHERE " of_products                                      \
+    " AND " TABLE_SOUGHT("id") "ORDER BY id " order                                                                    \
+                               " LIMIT ?5) UNION SELECT product FROM (SELECT product FROM lockstep_tally "             \
+                               "WHERE scan = ?1 AND " of_tally                                                         \
+                               " AND " TABLE_SOUGHT("product") "ORDER BY product " order " LIMIT ?5) "                 \
+                                                               "ORDER BY product " order " LIMIT ?5"
+
 const struct ls_sqlite_sql ls_sqlite_sql[LS_SQL_COUNT] = {
     [LS_SQL_BEGIN_READ] = {"begin to read", "BEGIN"},
     [LS_SQL_BEGIN_WRITE] = {"begin a transaction", "BEGIN IMMEDIATE"},
@@ -247,6 +263,26 @@ const struct ls_sqlite_sql ls_sqlite_sql[LS_SQL_COUNT] = {
     [LS_SQL_FINDING_PAGE] = {"read findings",
                              "SELECT " FINDING_COLUMNS " FROM lockstep_finding WHERE scan = ?1 AND key > ?2 "
                              "ORDER BY key LIMIT ?3"},
+    [LS_SQL_TALLY_PUT] = {"record a tally",
+                          "INSERT OR REPLACE INTO lockstep_tally (scan, product, orphaned, missing, stale, moved, "
+                          "misfiled, misplaced, pending, rank) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"},
+    [LS_SQL_TALLY_FORGET] = {"forget a tally",
+                             "DELETE FROM lockstep_tally WHERE scan = ?1 AND product IN "
+                             "(SELECT product FROM lockstep_tally WHERE scan = ?1 ORDER BY product LIMIT ?2)"},
+    [LS_SQL_TABLE_UP] = {"read the table of products",
+                         TABLE_PAGE("g.product", TABLE_BOTH("", "id > ?4", "product > ?4"))},
+    [LS_SQL_TABLE_DOWN] = {"read the table of products",
+                           TABLE_PAGE("g.product DESC", TABLE_BOTH("DESC", "id < ?4", "product < ?4"))},
+    [LS_SQL_TABLE_RANKED] = {"read the table of products",
+                             TABLE_PAGE("f.rank, g.product",
+                                        "SELECT product FROM lockstep_tally WHERE scan = ?1 AND rank < 0 "
+                                        "AND (rank, product) > (?6, ?4) AND " TABLE_SOUGHT(
+                                            "product") "ORDER BY rank, product LIMIT ?5")},
+    [LS_SQL_TABLE_REST] = {"read the table of products",
+                           TABLE_PAGE("g.product", TABLE_BOTH("",
+                                                              "id > ?4 AND NOT EXISTS (SELECT 1 FROM lockstep_tally t "
+                                                              "WHERE t.scan = ?1 AND t.product = p.id AND t.rank < 0)",
+                                                              "product > ?4 AND rank = 0"))},
     [LS_SQL_META_GET] = {"read a setting", "SELECT value FROM lockstep_meta WHERE name = ?1"},
     [LS_SQL_META_SET] = {"change a setting", "INSERT INTO lockstep_meta (name, value) VALUES (?1, ?2) "
                                              "ON CONFLICT (name) DO UPDATE SET value = excluded.value"},

@@ -24,5 +24,6 @@ libls_scan_la_SOURCES = \
 	src/scan/spool_find.c \
 	src/scan/spool_pairs.c \
 	src/scan/sync.c \
+	src/scan/tally.c src/scan/tally.h \
 	src/scan/twins.c src/scan/twins.h \
 	src/scan/unannounced.c src/scan/unannounced.h

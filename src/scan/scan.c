@@ -21,6 +21,7 @@
 #include "scan/recheck.h"
 #include "scan/row.h"
 #include "scan/share.h"
+#include "scan/tally.h"
 #include "scan/unannounced.h"
 
 #define RANGES 4
@@ -183,6 +184,8 @@ static enum ls_rc keep_findings(struct ls_scan *scan, struct ls_scan_row *row, s
     }
     if (!rc && found)
         rc = ls_kept_write(scan, row->id, LS_FINDINGS_KEPT_MAX, err);
+    if (!rc && found)
+        rc = ls_tally_write(scan, row->id, err);
     row->findings = LS_SCAN_FINDINGS_KEPT;
     return rc;
 }

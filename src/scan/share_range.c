@@ -28,6 +28,7 @@
 #include "scan/merge.h"
 #include "scan/recheck.h"
 #include "scan/row.h"
+#include "scan/tally.h"
 #include "scan/unannounced.h"
 
 #define PAUSE_MS 200
@@ -366,6 +367,8 @@ static enum ls_rc finish(struct work *w, struct ls_err *err)
         return rc;
     part->totals.errors = errors + own;
     rc = write_changes(w, err);
+    if (!rc)
+        rc = ls_tally_write(part, share->run.id, err);
     if (rc)
         return rc;
     struct ls_scan_row run = share->run;

@@ -118,6 +118,7 @@ void ls_api_overview(struct ls_serve *serve, struct ls_request *req, struct ls_r
 void ls_api_findings(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_mend(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_object_get(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_table(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_health(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_ready(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_openapi(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);

@@ -11,6 +11,7 @@ libls_serve_la_SOURCES = \
 	src/serve/api_objects.c \
 	src/serve/api_overview.c \
 	src/serve/api_sync.c \
+	src/serve/api_table.c \
 	src/serve/api_trash.c \
 	src/serve/api_ui.c \
 	src/serve/api_variants.c \

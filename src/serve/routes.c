@@ -22,6 +22,7 @@ const struct ls_route ls_routes[] = {
      ls_api_check_one, ls_api_sync_check},
     {"POST", "/admin/products/:id/images/sync", LS_ROLE_ADMIN, LS_BODY_JSON, LS_LANE_MEND, "grace async",
      ls_api_sync_one, ls_api_sync_check},
+    {"GET", "/admin/products/table", READERS, LS_BODY_NONE, LS_LANE_SHORT, "search sort after limit", ls_api_table},
     {"GET", "/admin/products", READERS, LS_BODY_NONE, LS_LANE_SHORT, "after limit", ls_api_products},
     {"GET", VARIANTS, READERS, LS_BODY_NONE, LS_LANE_SHORT, "", ls_api_variants},
     {"POST", VARIANTS, ADMINS, LS_BODY_JSON, LS_LANE_SHORT, "", ls_api_variant_create},

@@ -46,7 +46,7 @@ struct contract {
     size_t n;
 };
 extern const struct contract contract_images, contract_pages, contract_products, contract_journal, contract_side,
-    contract_roles, contract_scan;
+    contract_roles, contract_scan, contract_table;
 
 int contract_setup(void **state);
 int contract_teardown(void **state);

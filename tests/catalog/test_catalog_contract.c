@@ -43,7 +43,7 @@ static const struct backend backends[] = {{.name = "sqlite", .open = open_sqlite
 
 static const struct contract *const contracts[] = {&contract_images,  &contract_pages, &contract_products,
                                                    &contract_journal, &contract_side,  &contract_roles,
-                                                   &contract_scan};
+                                                   &contract_scan,    &contract_table};
 
 int main(void)
 {
