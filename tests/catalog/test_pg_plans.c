@@ -47,8 +47,8 @@ static const char *const growing[] = {
  * subtree is compared with the claims of the moment (see OVERLAPS), each of which is an operation under way. */
 static bool may_scan(enum ls_pg_sql sql)
 {
-    return sql == LS_PG_IMAGE_COUNT || sql == LS_PG_IMAGE_RANGE_BYTES || sql == LS_PG_CLAIM_OVERLAP ||
-           sql == LS_PG_CLAIM_COVER;
+    return sql == LS_PG_IMAGE_COUNT || sql == LS_PG_PRODUCT_COUNT || sql == LS_PG_EVENT_COUNT ||
+           sql == LS_PG_IMAGE_RANGE_BYTES || sql == LS_PG_CLAIM_OVERLAP || sql == LS_PG_CLAIM_COVER;
 }
 
 static struct ls_catalog *cat; /* has the statements as they are sent */
