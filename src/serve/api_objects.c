@@ -42,7 +42,7 @@ static void set_disposition(struct ls_reply *reply, const char *key, bool shown)
 {
     LS_AUTO(ls_buf) struct ls_buf name = LS_BUF_INIT(LS_BUF_LINE);
     const char *slash = strrchr(key, '/'), *file = slash ? slash + 1 : key;
-    ls_reply_header(reply, "Content-Security-Policy", "sandbox");
+    ls_reply_header(reply, "Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'");
     /* A longer name is left to the client. */
     bool fits = !ls_buf_add_urlenc(&name, file, strlen(file), false) && name.len < sizeof reply->headers[0].value - 40;
     ls_reply_header(reply, "Content-Disposition", "%s%s%s", shown ? "inline" : "attachment",

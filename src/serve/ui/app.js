@@ -54,12 +54,14 @@ function mark(name) {
     }
 }
 
-/** What finds the focused element again once the view was made anew. */
+/** Selectors that find the focused element, or at least its row, again once the view was made anew. */
 function focused() {
   const element = document.activeElement;
   const test = main.contains(element) && element.getAttribute("data-test");
-  const key = test && element.closest("[data-key]")?.getAttribute("data-key");
-  return test ? `${key ? `[data-key="${CSS.escape(key)}"] ` : ""}[data-test="${test}"]` : null;
+  if (!test) return [];
+  const key = element.closest("[data-key]")?.getAttribute("data-key");
+  const row = `[data-key="${CSS.escape(key ?? "")}"]`;
+  return key ? [`${row} [data-test="${test}"]`, `${row}[tabindex]`, "h1"] : [`[data-test="${test}"]`, "h1"];
 }
 
 /**
@@ -100,7 +102,7 @@ async function show(how) {
   if (how !== "again") return;
   const before = focused();
   main.replaceChildren(head, body);
-  if (before) (main.querySelector(before) ?? heading).focus({ preventScroll: true });
+  before.map((selector) => main.querySelector(selector)).find(Boolean)?.focus({ preventScroll: true });
 }
 
 // ---- signed in and out ----

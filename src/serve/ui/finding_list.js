@@ -40,7 +40,7 @@ function row(finding, scan, choose, run, signal) {
   const offered = open ? actionsOf(finding) : [];
   const buttons = offered.map((action) => actionButton(text.mend[action].label,
     { class: "button button-small", test: action, "aria-label": text.mend.of(text.mend[action].label, finding.key) }, () => run([finding], action)));
-  return h("li", { class: "finding", test: "findings-row", "data-key": finding.key, "data-kind": finding.kind },
+  return h("li", { class: "finding", tabindex: "-1", test: "findings-row", "data-key": finding.key, "data-kind": finding.kind },
     offered.length > 0 ? choose.box(finding, finding.key) : h("span", { class: "no-box" }),
     thumb(finding.key, { there: hasObject(finding) && !(outcome?.done && outcome.what === text.mend.outcome.remove), size: finding.objectSize, signal }),
     h("div", { class: "finding-text" },

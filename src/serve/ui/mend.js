@@ -16,19 +16,16 @@ export const actions = ["relink", "adopt", "refresh", "refile", "drop", "remove"
 
 /** What can be done about a finding. */
 export function actionsOf(finding) {
-  if (finding.kind === "orphaned") {
-    if (finding.misplaced) return ["remove"];
-    return finding.moved ? ["relink", "adopt", "remove"] : ["adopt", "remove"];
-  }
-  if (finding.kind === "missing") return finding.moved ? ["relink", "drop"] : ["drop"];
-  return { stale: ["refresh"], misfiled: ["refile"] }[finding.kind] ?? [];
+  if (finding.moved) return ["relink"];
+  if (finding.kind === "orphaned") return finding.misplaced ? ["remove"] : ["adopt", "remove"];
+  return { missing: ["drop"], stale: ["refresh"], misfiled: ["refile"] }[finding.kind] ?? [];
 }
 
 function* chunks(findings) {
   let items = [];
   let bytes = 0;
   for (const finding of findings) {
-    const item = { kind: finding.kind, key: finding.key };
+    const item = { kind: finding.misplaced ? "misplaced" : finding.kind, key: finding.key };
     const length = new TextEncoder().encode(JSON.stringify(item)).length;
     if (items.length === CHUNK_ITEMS || (items.length && bytes + length > CHUNK_BYTES)) {
       yield items;
@@ -76,8 +73,15 @@ export function outcomeOf(scan, key) {
   return memory.get(`${scan} ${key}`);
 }
 
+/** Of a moved file and its record one half is enough. */
+function withoutHalves(findings) {
+  const files = new Set(findings.filter((finding) => finding.kind === "orphaned").map((finding) => finding.key));
+  return findings.filter((finding) => finding.kind !== "missing" || !files.has(finding.partner));
+}
+
 /** Ask, mend, tell. scan: the check that found them. changed: called after that, and again when it was undone. */
-export async function mend(findings, action, scan, changed) {
+export async function mend(chosen, action, scan, changed) {
+  const findings = action === "relink" ? withoutHalves(chosen) : chosen;
   if (!(await confirmItems(text.mend[action], findings.map((finding) => finding.key)))) return;
   const results = [];
   let since;
@@ -87,7 +91,12 @@ export async function mend(findings, action, scan, changed) {
   } catch (error) {
     sayError(error);
   }
-  for (const result of results) remember(scan, action, result);
+  const partners = new Map(findings.map((finding) => [finding.key, finding.partner]));
+  for (const result of results) {
+    remember(scan, action, result);
+    const partner = partners.get(result.key);
+    if (action === "relink" && partner && result.outcome === "mended") remember(scan, action, { ...result, key: partner });
+  }
   tell(action, results, async (keys) => {
     await undoSince(since, keys);
     for (const key of keys) memory.delete(`${scan} ${key}`);
