@@ -15,9 +15,19 @@ export function clearAlerts() {
   region.replaceChildren();
 }
 
-/** kind: "good", "bad", "warn" or "info". action: {label, test, run}; the alert goes when it has run. */
-export function say(kind, message, { items, action } = {}) {
-  const alert = h("div", { class: `alert alert-${kind}`, role: kind === "bad" ? "alert" : null, test: "alert", "data-kind": kind });
+/** Something new begins: what was said before goes, but for what still offers something. */
+export function beginAlerts() {
+  for (const alert of [...region.children]) if (!alert.hasAttribute("data-offers")) alert.remove();
+}
+
+/**
+ * kind: "good", "bad", "warn" or "info". action: {label, test, run}; the alert goes when it has run. topic: an earlier
+ * alert of the same topic goes.
+ */
+export function say(kind, message, { items, action, topic } = {}) {
+  const alert = h("div", {
+    class: `alert alert-${kind}`, role: kind === "bad" ? "alert" : null, test: "alert", "data-kind": kind, "data-topic": topic, "data-offers": Boolean(action),
+  });
   const body = h("div", { class: "alert-body" }, h("p", null, message));
   if (items?.length) body.append(h("ul", { class: "keys" }, items.map((item) => h("li", null, item))));
   const buttons = h("div", { class: "alert-buttons" });
@@ -35,6 +45,7 @@ export function say(kind, message, { items, action } = {}) {
   });
   buttons.append(close);
   alert.append(body, buttons);
+  if (topic) region.querySelector(`[data-topic="${topic}"]`)?.remove();
   region.prepend(alert);
   while (region.children.length > MOST) region.lastElementChild.remove();
   return alert;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A check of everything, or of one product.
 
-import { say, sayError } from "./alerts.js";
+import { beginAlerts, say, sayError } from "./alerts.js";
 import { get, jobSummary, productPath } from "./api.js";
 import { link } from "./dom.js";
 import { runJob } from "./jobs.js";
@@ -14,17 +14,19 @@ export function differences(counts) {
 
 function sayChecked(counts, complete, where) {
   if (!complete) {
-    say("bad", text.check.incomplete);
+    say("bad", text.check.incomplete, { topic: "check" });
     return;
   }
   const n = differences(counts);
-  if (n === 0) say("good", text.check.good(counts.syncedFiles));
+  if (n === 0) say("good", text.check.good(counts.syncedFiles), { topic: "check" });
   else
     say("warn", text.check.bad(n, counts.totalImages),
-      where && { action: { label: text.check.review, test: "review", run: () => (location.hash = where) } });
+      { topic: "check", action: where && { label: text.check.review, test: "review", run: () => (location.hash = where) } });
 }
 
-export async function checkAll(done) {
+/** again: it ends what has just been told of, and that stays. */
+export async function checkAll(done, again) {
+  if (!again) beginAlerts();
   try {
     const job = await runJob(text.jobs.check, () => get("admin/products/sync/check-all", { query: { async: 1 } }));
     const summary = await jobSummary(job.id);
@@ -46,6 +48,7 @@ export function countsOf(lists) {
 
 /** Check one product; gives its lists, or null when that failed. */
 export async function checkProduct(id) {
+  beginAlerts();
   try {
     const job = await runJob(text.jobs.checkProduct(id),
       () => get(`${productPath(id)}/images/sync/check`, { query: { async: 1 } }));

@@ -60,5 +60,5 @@ export function findingList(findings, scan, { signal, refresh }) {
   const some = mayMend() && findings.some((finding) => actionsOf(finding).length > 0);
   return h("div", { class: "panel panel-list" },
     some && h("div", { class: "list-head" }, h("label", { class: "choose-all" }, choose.all, h("span", null, text.list.selectAll)), choose.bar),
-    h("ul", { class: "findings" }, rows));
+    h("ul", { class: "findings", "aria-label": words.caption }, rows));
 }

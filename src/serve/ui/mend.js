@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Mending of single findings, or of some that were chosen: what may be done with which, asking, doing, telling.
 
-import { say, sayError } from "./alerts.js";
+import { beginAlerts, say, sayError } from "./alerts.js";
 import { get, post } from "./api.js";
 import { confirmItems } from "./dialog.js";
 import { text } from "./text.js";
@@ -83,6 +83,7 @@ function withoutHalves(findings) {
 export async function mend(chosen, action, scan, changed) {
   const findings = action === "relink" ? withoutHalves(chosen) : chosen;
   if (!(await confirmItems(text.mend[action], findings.map((finding) => finding.key)))) return;
+  beginAlerts();
   const results = [];
   let since;
   try {

@@ -4,7 +4,7 @@
 // The preview is a dry run on the server. When the guard stops it, its answer holds the plan and the number that lets
 // it pass; that number must be typed.
 
-import { say, sayError } from "./alerts.js";
+import { beginAlerts, say, sayError } from "./alerts.js";
 import { get, jobSummary, post, productPath } from "./api.js";
 import { checkAll, countsOf, differences, findingsOf } from "./check.js";
 import { cancelButton, openDialog, typedCount } from "./dialog.js";
@@ -200,7 +200,8 @@ export async function syncDialog(product, done) {
   choosePage(dialog, product, {});
   const wishes = await dialog.closed;
   if (!wishes) return;
-  const again = () => (product === null ? checkAll(done) : done());
+  beginAlerts();
+  const again = () => (product === null ? checkAll(done, true) : done());
   try {
     const job = await runJob(product === null ? text.jobs.sync : text.jobs.syncProduct(product),
       () => post(pathOf(product), wishes, { query: { async: 1 } }));

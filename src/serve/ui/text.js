@@ -23,7 +23,7 @@ export const text = {
   },
   ago: (length) => `${length} ago`,
   justNow: "just now",
-  counted: { files: (n) => s(n, "file"), images: (n) => s(n, "image"), products: (n) => s(n, "product"), items: (n) => s(n, "item") },
+  counted: { images: (n) => s(n, "image"), products: (n) => s(n, "product") },
 
   nav: {
     label: "Sections",
@@ -77,7 +77,7 @@ export const text = {
     twin: "Twin",
   },
   kindMeans: {
-    all: "Every difference of the last complete check.",
+    all: "Everything that differs between the bucket and the catalog.",
     orphaned: "Files in the bucket that no record points at.",
     missing: "Records whose file is not in the bucket.",
     stale: "Files that were overwritten: the record's size or checksum is an old one.",
@@ -154,10 +154,8 @@ export const text = {
     done: (n) => `${number.format(n)} so far`,
     doneOf: (done, total) => `${number.format(done)} of ${number.format(total)}`,
     percent: (n) => `${n} percent`,
-    ended: "Done",
     lost: "The connection to the job is lost; asking again…",
     aborted: "The server stopped before the job was finished. Start it again: what was done stays done.",
-    running: "A check or sync is running already; its progress is shown above.",
   },
 
   check: {
@@ -247,7 +245,6 @@ export const text = {
   },
 
   list: {
-    search: "Search",
     go: "Search",
     prefix: "Keys that begin with",
     prefixHint: "products/…",
@@ -259,7 +256,6 @@ export const text = {
     selectAll: "Select all on this page",
     selected: (n) => `${s(n, "item")} selected`,
     actions: "Actions",
-    sorted: { ascending: "sorted, smallest first", descending: "sorted, largest first" },
   },
 
   products: {
@@ -295,7 +291,6 @@ export const text = {
     noImagesHelp: "Put one with lockstep put, through the mount, or by the API.",
     unknown: "The catalog does not know this product",
     unknownHelp: "It may have been deleted, or exist in the bucket only: check it, or look at the findings.",
-    image: { weight: "Weight", type: "Type", size: "Size", changed: "Changed" },
     mark: { missing: "file missing", stale: "overwritten", misfiled: "misfiled", moved: "moved" },
   },
 
@@ -317,9 +312,6 @@ export const text = {
     object: "File",
     partner: "Its other half",
     detail: "Detail",
-    moved: "moved",
-    misplaced: "misplaced",
-    twin: "twin",
     noPicture: "no preview",
     noFile: "no file",
     pictureFailed: "no preview",
@@ -334,8 +326,6 @@ export const text = {
     columns: { key: "File", size: "Size", reason: "Why", at: "Removed", row: "With record" },
     none: "The trash is empty",
     noneHelp: "What is removed here or by lockstep sync waits here for some days.",
-    restored: (n) => `Restored: ${s(n, "file")} back in place.`,
-    failed: (n) => `Not restored: ${s(n, "file")}.`,
   },
 
   history: {
@@ -343,7 +333,6 @@ export const text = {
     caption: "Checks, newest first",
     chart: "Differences found by the last complete checks",
     chartText: (n, first, last) => `${s(n, "complete check")}: ${s(first, "difference")} in the oldest shown, ${s(last, "difference")} in the newest. The table below has all figures.`,
-    axis: "differences",
     columns: {
       started: "Started", took: "Took", state: "State", scope: "Of", total: "Images", synced: "Synced", orphaned: "Orphaned",
       missing: "Missing", stale: "Stale", moved: "Moved", misfiled: "Misfiled", misplaced: "Misplaced", errors: "Errors",

@@ -57,7 +57,7 @@ function state(overview, context) {
   const sync = mayMend() && actionButton(words.sync, { test: "sync-all" }, () => syncDialog(null, context.refresh));
   return h("section", { class: `state state-${tone}`, test: "state", "data-state": tone },
     h("div", { class: "state-text" }, h("h2", null, heading), h("p", null, help)),
-    h("div", { class: "actions" }, check, sync));
+    h("div", { class: "actions" }, check, sync, tone === "bad" && h("a", { class: "button", href: link("findings"), test: "review-findings" }, words.review)));
 }
 
 function trend(whole) {

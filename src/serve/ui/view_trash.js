@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The trash, and the way back out of it.
 
-import { sayError } from "./alerts.js";
+import { beginAlerts, sayError } from "./alerts.js";
 import { get } from "./api.js";
 import { confirmItems } from "./dialog.js";
 import { actionButton, h } from "./dom.js";
@@ -15,6 +15,7 @@ const words = text.trash;
 
 async function restore(items, context) {
   if (!(await confirmItems(text.mend.restore, items.map((item) => item.key)))) return;
+  beginAlerts();
   try {
     await restoreItems(items);
   } catch (error) {
