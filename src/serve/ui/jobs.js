@@ -60,6 +60,13 @@ function panel(label) {
   };
 }
 
+/** Progress of something that is no job: {update(job), end()}. */
+export function showProgress(label, host) {
+  const shown = panel(label);
+  (host ?? region).append(shown.node);
+  return { ...shown, end: () => shown.node.remove() };
+}
+
 const hasEnded = (job) => job.state === "done" || job.state === "aborted";
 
 function pause(ms, signal) {
@@ -99,16 +106,15 @@ async function follow(job, shown, signal) {
  * own answer was when that is an error.
  */
 export async function runJob(label, start, { host, signal } = {}) {
-  const shown = panel(label);
+  const shown = showProgress(label, host);
   const either = signal ? AbortSignal.any([signal, left.signal]) : left.signal;
-  (host ?? region).append(shown.node);
   try {
     const job = await follow(await start(), shown, either);
     if (job.state === "aborted") throw new ApiError(0, { detail: text.jobs.aborted });
     if (job.status >= 400) await get(`admin/jobs/${segment(job.id)}/result`); // throws
     return job;
   } finally {
-    shown.node.remove();
+    shown.end();
   }
 }
 

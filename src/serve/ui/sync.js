@@ -10,6 +10,7 @@ import { checkAll, countsOf, differences, findingsOf } from "./check.js";
 import { cancelButton, openDialog, typedCount } from "./dialog.js";
 import { actionButton, button, h, newId } from "./dom.js";
 import { runJob } from "./jobs.js";
+import { overview } from "./session.js";
 import { text } from "./text.js";
 import { undoSince } from "./undo.js";
 
@@ -159,7 +160,8 @@ async function planPage(dialog, product, wishes) {
     h("div", { test: "dialog-plan" },
       h("h3", null, plan.guard && typed === undefined ? text.sync.stoppedHeading : nothing ? text.sync.nothing : text.sync.planHeading),
       h("ul", { class: "plan" }, rows)),
-    plan.guard && h("p", { class: "note note-warn" }, text.sync.guard(plan.guard.detail)),
+    typed !== undefined && h("p", { class: "note note-warn" }, text.sync.guardMany(overview()?.maxChange)),
+    plan.guard && typed === undefined && h("p", { class: "note note-warn" }, text.sync.guard(plan.guard.detail)),
     plan.guard && typed === undefined && h("p", { class: "note note-bad" }, text.sync.guardBucket),
     typed !== undefined && typedCount(typed, confirm),
     may && h("p", { class: "quiet small" }, text.sync.changed));

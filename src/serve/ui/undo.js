@@ -3,9 +3,11 @@
 
 import { say, sayError } from "./alerts.js";
 import { get, post, segment } from "./api.js";
+import { showProgress } from "./jobs.js";
 import { text } from "./text.js";
 
 const PAGE = 1000;
+const AT_ONCE = 3;
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"; // Crockford's base32, in which ids of trash begin with the time
 
 /** The least id of what was put to the trash at a time or later. */
@@ -19,22 +21,31 @@ function idFrom(iso) {
   return id;
 }
 
-/** Restore items of the trash one after the other; gives how many came back, and why others did not. */
+/** Restore items of the trash; says how many came back, and why others did not. */
 export async function restoreItems(items) {
   const failures = [];
+  const waiting = [...items];
   let restored = 0;
-  for (const item of items) {
-    try {
-      await post(`admin/trash/${segment(item.id)}/restore`);
-      restored++;
-    } catch (error) {
-      if (error.status === 401) throw error;
-      failures.push(text.mend.line(item.key, error.message));
-    }
+  const work = async () => {
+    for (let item; (item = waiting.shift()); )
+      try {
+        await post(`admin/trash/${segment(item.id)}/restore`);
+        restored++;
+      } catch (error) {
+        if (error.status === 401 || error.status === 0) waiting.length = 0;
+        failures.push(text.mend.line(item.key, error.message));
+      }
+  };
+  const shown = showProgress(text.jobs.restore);
+  const timer = setInterval(() => shown.update({ state: "running", done: restored, total: items.length }), 250);
+  try {
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+  } finally {
+    clearInterval(timer);
+    shown.end();
   }
   if (restored) say("good", text.undo.done(restored));
   if (failures.length) say("bad", text.undo.failed(failures.length), { items: failures.slice(0, 10) });
-  return { restored, failures };
 }
 
 /** Restore what was removed since a time (the server's), of these keys (null = whatever a check found). */
