@@ -26,18 +26,34 @@ export function beginAlerts() {
  */
 export function say(kind, message, { items, action, topic } = {}) {
   const alert = h("div", {
-    class: `alert alert-${kind}`, role: kind === "bad" ? "alert" : null, test: "alert", "data-kind": kind, "data-topic": topic, "data-offers": Boolean(action),
+    class: `alert alert-${kind}`,
+    role: kind === "bad" ? "alert" : null,
+    test: "alert",
+    "data-kind": kind,
+    "data-topic": topic,
+    "data-offers": Boolean(action),
   });
   const body = h("div", { class: "alert-body" }, h("p", null, message));
-  if (items?.length) body.append(h("ul", { class: "keys" }, items.map((item) => h("li", null, item))));
+  if (items?.length)
+    body.append(
+      h(
+        "ul",
+        { class: "keys" },
+        items.map((item) => h("li", null, item)),
+      ),
+    );
   const buttons = h("div", { class: "alert-buttons" });
   if (action)
-    buttons.append(actionButton(action.label, { class: "button button-small", test: action.test }, async () => {
-      await action.run();
-      alert.remove();
-    }));
+    buttons.append(
+      actionButton(action.label, { class: "button button-small", test: action.test }, async () => {
+        await action.run();
+        alert.remove();
+      }),
+    );
   const close = button(h("span", { "aria-hidden": "true" }, "×"), {
-    class: "icon-button", "aria-label": text.alerts.close, test: "alert-close",
+    class: "icon-button",
+    "aria-label": text.alerts.close,
+    test: "alert-close",
     onclick: () => {
       alert.remove();
       document.querySelector("main")?.focus();

@@ -36,8 +36,13 @@ function address() {
 // ---- a view ----
 
 function stateBox(kind, heading, help, action) {
-  return h("div", { class: "state-box", test: kind, role: kind === "error" ? "alert" : null },
-    h("h2", null, heading), help && h("p", null, help), action);
+  return h(
+    "div",
+    { class: "state-box", test: kind, role: kind === "error" ? "alert" : null },
+    h("h2", null, heading),
+    help && h("p", null, help),
+    action,
+  );
 }
 
 function errorBox(error, again) {
@@ -86,7 +91,9 @@ async function show(how) {
   }
   if (how === "go") heading.focus({ preventScroll: true });
   const context = {
-    ...at, signal: leave.signal, head,
+    ...at,
+    signal: leave.signal,
+    head,
     refresh: () => {
       if (!leave.signal.aborted) show("again");
     },
@@ -102,32 +109,58 @@ async function show(how) {
   if (how !== "again") return;
   const before = focused();
   main.replaceChildren(head, body);
-  before.map((selector) => main.querySelector(selector)).find(Boolean)?.focus({ preventScroll: true });
+  before
+    .map((selector) => main.querySelector(selector))
+    .find(Boolean)
+    ?.focus({ preventScroll: true });
 }
 
 // ---- signed in and out ----
 
 function navigation() {
   links = new Map(sections.map((name) => [name, h("a", { href: link(name), test: `nav-${name}` }, text.nav[name])]));
-  return h("nav", { class: "nav", "aria-label": text.nav.label, test: "nav" },
-    h("ul", null, [...links.values()].map((anchor) => h("li", null, anchor))));
+  return h(
+    "nav",
+    { class: "nav", "aria-label": text.nav.label, test: "nav" },
+    h(
+      "ul",
+      null,
+      [...links.values()].map((anchor) => h("li", null, anchor)),
+    ),
+  );
 }
 
 function enter(how) {
   const role = session.overview()?.role;
   main = h("main", { id: "main", tabindex: "-1", test: "main" });
   app.replaceChildren(
-    h("a", { class: "skip", href: "#main", test: "skip", onclick: (event) => {
-      event.preventDefault(); // the hash is the router's
-      main.focus();
-    } }, text.skip),
-    h("header", { class: "bar" },
-      h("a", { class: "brand", href: link("overview") }, h("img", { src: "ui/icon.svg", alt: "", width: 28, height: 28 }), text.name),
+    h(
+      "a",
+      {
+        class: "skip",
+        href: "#main",
+        test: "skip",
+        onclick: (event) => {
+          event.preventDefault(); // the hash is the router's
+          main.focus();
+        },
+      },
+      text.skip,
+    ),
+    h(
+      "header",
+      { class: "bar" },
+      h(
+        "a",
+        { class: "brand", href: link("overview") },
+        h("img", { src: "ui/icon.svg", alt: "", width: 28, height: 28 }),
+        text.name,
+      ),
       role && h("span", { class: "badge", test: "role" }, text.session.role[role] ?? role),
-      button(text.session.signOut, { class: "button button-quiet", test: "sign-out", onclick: () => leave("") })),
-    h("div", { class: "frame" },
-      navigation(),
-      h("div", { class: "column" }, jobRegion(), alertRegion(), main)));
+      button(text.session.signOut, { class: "button button-quiet", test: "sign-out", onclick: () => leave("") }),
+    ),
+    h("div", { class: "frame" }, navigation(), h("div", { class: "column" }, jobRegion(), alertRegion(), main)),
+  );
   show(how);
   adoptRunning(() => show("again"));
 }
@@ -153,7 +186,8 @@ async function start() {
     if (main) show("go");
   });
   addEventListener("unhandledrejection", (event) => {
-    if (main && event.reason?.name !== "AbortError") say("bad", text.errors.crash(event.reason?.message ?? event.reason));
+    if (main && event.reason?.name !== "AbortError")
+      say("bad", text.errors.crash(event.reason?.message ?? event.reason));
   });
   if (!token()) {
     leave("");
@@ -165,7 +199,15 @@ async function start() {
   } catch (error) {
     if (error.status === 401) leave(text.session.ended);
     else if (error.status === 403) leave(error.message);
-    else app.replaceChildren(h("main", { class: "sign-in" }, h("h1", null, text.name), errorBox(error, () => location.reload())));
+    else
+      app.replaceChildren(
+        h(
+          "main",
+          { class: "sign-in" },
+          h("h1", null, text.name),
+          errorBox(error, () => location.reload()),
+        ),
+      );
   }
 }
 

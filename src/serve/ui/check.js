@@ -20,8 +20,10 @@ function sayChecked(counts, complete, where) {
   const n = differences(counts);
   if (n === 0) say("good", text.check.good(counts.syncedFiles), { topic: "check" });
   else
-    say("warn", text.check.bad(n, counts.totalImages),
-      { topic: "check", action: where && { label: text.check.review, test: "review", run: () => (location.hash = where) } });
+    say("warn", text.check.bad(n, counts.totalImages), {
+      topic: "check",
+      action: where && { label: text.check.review, test: "review", run: () => (location.hash = where) },
+    });
 }
 
 /** again: it ends what has just been told of, and that stays. */
@@ -42,7 +44,12 @@ export function countsOf(lists) {
   const counts = {};
   for (const [name, list] of Object.entries(lists)) if (Array.isArray(list)) counts[name] = list.length;
   counts.totalImages =
-    counts.syncedFiles + counts.orphanedFiles + counts.missingFiles + counts.staleFiles + counts.misfiledFiles + counts.pendingFiles;
+    counts.syncedFiles +
+    counts.orphanedFiles +
+    counts.missingFiles +
+    counts.staleFiles +
+    counts.misfiledFiles +
+    counts.pendingFiles;
   return counts;
 }
 
@@ -50,8 +57,9 @@ export function countsOf(lists) {
 export async function checkProduct(id) {
   beginAlerts();
   try {
-    const job = await runJob(text.jobs.checkProduct(id),
-      () => get(`${productPath(id)}/images/sync/check`, { query: { async: 1 } }));
+    const job = await runJob(text.jobs.checkProduct(id), () =>
+      get(`${productPath(id)}/images/sync/check`, { query: { async: 1 } }),
+    );
     const lists = await get(job.result.replace(/^\//, ""));
     sayChecked(countsOf(lists), lists.complete, null);
     return lists;
@@ -65,6 +73,12 @@ export async function checkProduct(id) {
 export function findingsOf(lists) {
   const moved = new Set(lists.movedFiles);
   const misplaced = new Set(lists.misplacedFiles);
-  const of = (name, kind) => (lists[name] ?? []).map((key) => ({ kind, key, moved: moved.has(key), misplaced: misplaced.has(key) }));
-  return [...of("orphanedFiles", "orphaned"), ...of("missingFiles", "missing"), ...of("staleFiles", "stale"), ...of("misfiledFiles", "misfiled")];
+  const of = (name, kind) =>
+    (lists[name] ?? []).map((key) => ({ kind, key, moved: moved.has(key), misplaced: misplaced.has(key) }));
+  return [
+    ...of("orphanedFiles", "orphaned"),
+    ...of("missingFiles", "missing"),
+    ...of("staleFiles", "stale"),
+    ...of("misfiledFiles", "misfiled"),
+  ];
 }

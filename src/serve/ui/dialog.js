@@ -18,7 +18,14 @@ export function openDialog(title) {
   const body = h("div", { class: "dialog-body" });
   const error = h("p", { class: "field-error", role: "alert", test: "dialog-error" });
   const buttons = h("div", { class: "dialog-buttons" });
-  const node = h("dialog", { class: "dialog", "aria-labelledby": titleId, test: "dialog" }, heading, body, error, buttons);
+  const node = h(
+    "dialog",
+    { class: "dialog", "aria-labelledby": titleId, test: "dialog" },
+    heading,
+    body,
+    error,
+    buttons,
+  );
   let value;
   const closed = new Promise((resolve) => {
     node.addEventListener("close", () => {
@@ -30,7 +37,9 @@ export function openDialog(title) {
     });
   });
   const dialog = {
-    node, closed, signal: ending.signal,
+    node,
+    closed,
+    signal: ending.signal,
     close(result) {
       value = result;
       node.close();
@@ -56,18 +65,30 @@ export function cancelButton(dialog) {
 /** The first names of a list, and how many more there are. */
 export function namedItems(names, total = names.length) {
   const shown = names.slice(0, NAMED_MOST);
-  return h("ul", { class: "keys", test: "dialog-items" },
+  return h(
+    "ul",
+    { class: "keys", test: "dialog-items" },
     shown.map((name) => h("li", null, name)),
-    total > shown.length && h("li", { class: "quiet" }, text.mend.more(total - shown.length)));
+    total > shown.length && h("li", { class: "quiet" }, text.mend.more(total - shown.length)),
+  );
 }
 
 /** A field that must hold exactly this number before `confirm` does anything. */
 export function typedCount(n, confirm) {
   const id = newId("typed");
-  const input = h("input", { id, class: "input input-short", inputmode: "numeric", autocomplete: "off", test: "dialog-typed" });
+  const input = h("input", {
+    id,
+    class: "input input-short",
+    inputmode: "numeric",
+    autocomplete: "off",
+    test: "dialog-typed",
+  });
   const fits = () => input.value.trim() === String(n);
   const update = () => confirm.toggleAttribute("disabled", !fits());
   input.addEventListener("input", update);
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && fits()) confirm.click();
+  });
   update();
   return h("p", { class: "typed" }, h("label", { for: id }, text.sync.guardType(n)), input);
 }
@@ -75,8 +96,11 @@ export function typedCount(n, confirm) {
 /** Ask before something is done to named items. wording: {title(n), help, confirm, danger}. True when it was confirmed. */
 export async function confirmItems(wording, names) {
   const dialog = openDialog(wording.title(names.length));
-  const confirm = actionButton(wording.confirm,
-    { class: `button ${wording.danger ? "button-danger" : "button-primary"}`, test: "dialog-confirm" }, () => dialog.close(true));
+  const confirm = actionButton(
+    wording.confirm,
+    { class: `button ${wording.danger ? "button-danger" : "button-primary"}`, test: "dialog-confirm" },
+    () => dialog.close(true),
+  );
   dialog.setBody(h("p", null, wording.help), namedItems(names));
   dialog.setButtons(cancelButton(dialog), confirm);
   return (await dialog.closed) === true;

@@ -60,7 +60,9 @@ export function actionButton(label, attributes, action) {
 
 /** An address within the dashboard: #/findings?kind=orphaned */
 export function link(path, query) {
-  const pairs = Object.entries(query ?? {}).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  const pairs = Object.entries(query ?? {}).filter(
+    ([, value]) => value !== "" && value !== null && value !== undefined,
+  );
   const tail = pairs.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join("&");
   return `#/${path}${tail ? `?${tail}` : ""}`;
 }

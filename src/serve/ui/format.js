@@ -37,7 +37,12 @@ export function timeBrief(iso) {
 /** A length of time in its largest unit: "4 minutes". */
 export function duration(seconds) {
   if (typeof seconds !== "number" || Number.isNaN(seconds)) return none;
-  const units = [[86400, text.units.day], [3600, text.units.hour], [60, text.units.minute], [1, text.units.second]];
+  const units = [
+    [86400, text.units.day],
+    [3600, text.units.hour],
+    [60, text.units.minute],
+    [1, text.units.second],
+  ];
   const [length, unit] = units.find(([least]) => seconds >= least) ?? units.at(-1);
   const n = Math.max(0, Math.floor(seconds / length));
   return unit(n);

@@ -37,8 +37,13 @@ function panel(label) {
   const bar = h("progress", { max: 1, "aria-labelledby": labelId });
   const said = h("span", { class: "quiet figures", test: "progress-text" }, text.jobs.starting);
   const spoken = h("span", { class: "unseen", role: "status" }, label);
-  const node = h("section", { class: "job", test: "progress", "aria-label": text.jobs.region },
-    h("div", { class: "job-line" }, h("strong", { id: labelId }, label), said), bar, spoken);
+  const node = h(
+    "section",
+    { class: "job", test: "progress", "aria-label": text.jobs.region },
+    h("div", { class: "job-line" }, h("strong", { id: labelId }, label), said),
+    bar,
+    spoken,
+  );
   let spokeAt = Date.now();
   return {
     node,
@@ -52,7 +57,9 @@ function panel(label) {
       }
       if (Date.now() - spokeAt < SPEAK_MS) return;
       spokeAt = Date.now();
-      spoken.textContent = job.total ? text.jobs.percent(count(Math.floor((100 * bar.value) / bar.max))) : describe(job);
+      spoken.textContent = job.total
+        ? text.jobs.percent(count(Math.floor((100 * bar.value) / bar.max)))
+        : describe(job);
     },
     tell(what) {
       said.textContent = what;
@@ -73,10 +80,14 @@ function pause(ms, signal) {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    }, { once: true });
+    signal.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      },
+      { once: true },
+    );
   });
 }
 

@@ -48,8 +48,11 @@ function tell(action, results, undo) {
   if (failed.length) say("bad", text.mend.failed(failed.length), { items: lines(failed) });
   if (!mended.length) return;
   const keys = new Set(mended.map((result) => result.key));
-  say("good", text.mend.done[action](mended.length),
-    action === "remove" && { action: { label: text.results.undo, test: "undo", run: () => undo(keys) } });
+  say(
+    "good",
+    text.mend.done[action](mended.length),
+    action === "remove" && { action: { label: text.results.undo, test: "undo", run: () => undo(keys) } },
+  );
 }
 
 /** The server's clock, as far as something that it wrote shows it. */
@@ -63,8 +66,12 @@ async function serverTime() {
 const memory = new Map(); // "scan key" → {done, what}
 
 function remember(scan, action, { key, outcome, detail }) {
-  const what = outcome === "mended" ? text.mend.outcome[action]
-    : outcome === "skipped" ? text.mend.skippedOne(detail ?? "") : text.mend.failedOne(detail ?? "");
+  const what =
+    outcome === "mended"
+      ? text.mend.outcome[action]
+      : outcome === "skipped"
+        ? text.mend.skippedOne(detail ?? "")
+        : text.mend.failedOne(detail ?? "");
   memory.set(`${scan} ${key}`, { done: outcome === "mended", what });
 }
 
@@ -82,13 +89,20 @@ function withoutHalves(findings) {
 /** Ask, mend, tell. scan: the check that found them. changed: called after that, and again when it was undone. */
 export async function mend(chosen, action, scan, changed) {
   const findings = action === "relink" ? withoutHalves(chosen) : chosen;
-  if (!(await confirmItems(text.mend[action], findings.map((finding) => finding.key)))) return;
+  if (
+    !(await confirmItems(
+      text.mend[action],
+      findings.map((finding) => finding.key),
+    ))
+  )
+    return;
   beginAlerts();
   const results = [];
   let since;
   try {
     since = await serverTime();
-    for (const items of chunks(findings)) results.push(...(await post("admin/findings/mend", { items, action })).results);
+    for (const items of chunks(findings))
+      results.push(...(await post("admin/findings/mend", { items, action })).results);
   } catch (error) {
     sayError(error);
   }
@@ -96,7 +110,8 @@ export async function mend(chosen, action, scan, changed) {
   for (const result of results) {
     remember(scan, action, result);
     const partner = partners.get(result.key);
-    if (action === "relink" && partner && result.outcome === "mended") remember(scan, action, { ...result, key: partner });
+    if (action === "relink" && partner && result.outcome === "mended")
+      remember(scan, action, { ...result, key: partner });
   }
   tell(action, results, async (keys) => {
     await undoSince(since, keys);

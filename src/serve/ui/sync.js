@@ -14,7 +14,8 @@ import { overview } from "./session.js";
 import { text } from "./text.js";
 import { undoSince } from "./undo.js";
 
-const SAMPLE = 5;
+const SAMPLE = 5; // keys that are shown of each row
+const LOOKED_AT = 200; // findings among which they are sought
 const dangerous = new Set(["removed", "misplaced", "dropped"]);
 
 // ---- what is asked of the server ----
@@ -44,7 +45,10 @@ function rowsOf(done) {
 async function preview(product, wishes, dialog) {
   const start = () => post(pathOf(product), { ...wishes, dryRun: true }, { query: { async: 1 } });
   try {
-    const job = await runJob(text.jobs.preview, start, { host: dialog.node.querySelector(".dialog-body"), signal: dialog.signal });
+    const job = await runJob(text.jobs.preview, start, {
+      host: dialog.node.querySelector(".dialog-body"),
+      signal: dialog.signal,
+    });
     const result = await readResult(job, product);
     const rows = rowsOf(result.mended);
     return { rows, kept: leftOf(result, rows), guard: null, lists: result.lists };
@@ -79,24 +83,47 @@ function belongs(finding, row, wishes) {
   return !mended && ["orphaned", "missing", "stale", "misfiled"].includes(finding.kind);
 }
 
-const kindOfRow = { removed: "orphaned", recreated: "orphaned", relinked: "orphaned", misplaced: "orphaned", dropped: "missing" };
+/** Where the kept findings are looked for. */
+const kindsOfRow = {
+  removed: ["orphaned"],
+  recreated: ["orphaned"],
+  relinked: ["moved"],
+  misplaced: ["misplaced"],
+  dropped: ["missing"],
+  kept: ["stale", "misfiled", "missing", "misplaced", "orphaned"],
+};
 
 async function samplesOf(row, plan, product, wishes, signal) {
-  if (product !== null && !plan.lists) return [];
-  const found = product !== null ? findingsOf(plan.lists)
-    : (await get("admin/scans/last/findings", { query: { kind: kindOfRow[row], limit: 200 }, signal })).findings;
-  return found.filter((finding) => belongs(finding, row, wishes)).slice(0, SAMPLE).map((finding) => finding.key);
+  const keysOf = (found) => found.filter((finding) => belongs(finding, row, wishes)).map((finding) => finding.key);
+  if (product !== null) return plan.lists ? keysOf(findingsOf(plan.lists)).slice(0, SAMPLE) : [];
+  const keys = new Set();
+  for (const kind of kindsOfRow[row]) {
+    const page = await get("admin/scans/last/findings", { query: { kind, limit: LOOKED_AT }, signal });
+    for (const key of keysOf(page.findings)) keys.add(key);
+    if (keys.size >= SAMPLE) break;
+  }
+  return [...keys].slice(0, SAMPLE);
 }
 
 async function planRow(row, n, plan, product, wishes, signal) {
   const keys = await samplesOf(row, plan, product, wishes, signal).catch(() => []);
-  return h("li", { class: `plan-row ${dangerous.has(row) ? "plan-danger" : ""}`, test: `plan-${row}` },
+  return h(
+    "li",
+    { class: `plan-row ${dangerous.has(row) ? "plan-danger" : ""}`, test: `plan-${row}` },
     h("span", { class: `verb verb-${row}` }, text.sync.verbs[row]),
-    h("div", null,
+    h(
+      "div",
+      null,
       h("strong", null, text.sync.plan[row](n)),
-      keys.length > 0 && h("ul", { class: "keys" },
-        keys.map((key) => h("li", null, key)),
-        n > keys.length && h("li", { class: "quiet" }, text.sync.more(n - keys.length)))));
+      keys.length > 0 &&
+        h(
+          "ul",
+          { class: "keys" },
+          keys.map((key) => h("li", null, key)),
+          n > keys.length && h("li", { class: "quiet" }, text.sync.more(n - keys.length)),
+        ),
+    ),
+  );
 }
 
 // ---- the dialog's two pages ----
@@ -105,15 +132,34 @@ function choice(name, label, help, checked) {
   const id = newId("choice");
   const box = h("input", { id, type: "checkbox", test: name, "aria-describedby": `${id}-help` });
   box.checked = checked;
-  const node = h("div", { class: "choice" }, box,
-    h("div", null, h("label", { for: id }, label), h("p", { id: `${id}-help`, class: "quiet small" }, help)));
+  const node = h(
+    "div",
+    { class: "choice" },
+    box,
+    h("div", null, h("label", { for: id }, label), h("p", { id: `${id}-help`, class: "quiet small" }, help)),
+  );
   return { box, node };
 }
 
 function choosePage(dialog, product, chosen) {
-  const remove = choice("dialog-remove-orphaned", text.sync.remove, text.sync.removeHelp, chosen.removeOrphaned ?? false);
-  const recreate = choice("dialog-recreate-missing", text.sync.recreate, text.sync.recreateHelp, chosen.recreateMissing ?? false);
-  const misplaced = choice("dialog-remove-misplaced", text.sync.misplaced, text.sync.misplacedHelp, chosen.removeMisplaced ?? false);
+  const remove = choice(
+    "dialog-remove-orphaned",
+    text.sync.remove,
+    text.sync.removeHelp,
+    chosen.removeOrphaned ?? false,
+  );
+  const recreate = choice(
+    "dialog-recreate-missing",
+    text.sync.recreate,
+    text.sync.recreateHelp,
+    chosen.recreateMissing ?? false,
+  );
+  const misplaced = choice(
+    "dialog-remove-misplaced",
+    text.sync.misplaced,
+    text.sync.misplacedHelp,
+    chosen.removeMisplaced ?? false,
+  );
   const go = actionButton(text.sync.preview, { class: "button button-primary", test: "dialog-preview" }, async () => {
     const wishes = {};
     if (remove.box.checked) wishes.removeOrphaned = true;
@@ -154,18 +200,37 @@ async function planPage(dialog, product, wishes) {
   const danger = used.some(([row]) => dangerous.has(row));
   const typed = plan.guard?.confirm;
   const may = !nothing && (!plan.guard || typed !== undefined);
-  const confirm = actionButton(text.sync.confirm, { class: `button ${danger ? "button-danger" : "button-primary"}`, test: "dialog-confirm" },
-    () => dialog.close(typed === undefined ? wishes : { ...wishes, confirm: typed }));
+  const confirm = actionButton(
+    text.sync.confirm,
+    { class: `button ${danger ? "button-danger" : "button-primary"}`, test: "dialog-confirm" },
+    () => dialog.close(typed === undefined ? wishes : { ...wishes, confirm: typed }),
+  );
   dialog.setBody(
-    h("div", { test: "dialog-plan" },
-      h("h3", null, plan.guard && typed === undefined ? text.sync.stoppedHeading : nothing ? text.sync.nothing : text.sync.planHeading),
-      h("ul", { class: "plan" }, rows)),
+    h(
+      "div",
+      { test: "dialog-plan" },
+      h(
+        "h3",
+        null,
+        plan.guard && typed === undefined
+          ? text.sync.stoppedHeading
+          : nothing
+            ? text.sync.nothing
+            : text.sync.planHeading,
+      ),
+      h("ul", { class: "plan" }, rows),
+    ),
     typed !== undefined && h("p", { class: "note note-warn" }, text.sync.guardMany(overview()?.maxChange)),
     plan.guard && typed === undefined && h("p", { class: "note note-warn" }, text.sync.guard(plan.guard.detail)),
     plan.guard && typed === undefined && h("p", { class: "note note-bad" }, text.sync.guardBucket),
     typed !== undefined && typedCount(typed, confirm),
-    may && h("p", { class: "quiet small" }, text.sync.changed));
-  dialog.setButtons(cancelButton(dialog), button(text.sync.again, { test: "dialog-back", onclick: back }), may && confirm);
+    may && h("p", { class: "quiet small" }, text.sync.changed),
+  );
+  dialog.setButtons(
+    cancelButton(dialog),
+    button(text.sync.again, { test: "dialog-back", onclick: back }),
+    may && confirm,
+  );
   dialog.focusTitle();
 }
 
@@ -177,17 +242,29 @@ function tell(result, createdAt, again) {
   const rows = rowsOf(done);
   const removed = rows.removed + rows.misplaced;
   const said = [
-    ["good", "relinked", rows.relinked], ["good", "recreated", rows.recreated], ["good", "dropped", rows.dropped],
-    ["good", "refreshed", done.refreshed], ["good", "refiled", done.refiled],
+    ["good", "relinked", rows.relinked],
+    ["good", "recreated", rows.recreated],
+    ["good", "dropped", rows.dropped],
+    ["good", "refreshed", done.refreshed],
+    ["good", "refiled", done.refiled],
   ].filter(([, , n]) => n > 0);
   if (done.skipped) say("warn", text.results.skipped(done.skipped));
-  if (done.failed) say("bad", text.results.failed(done.failed), { items: (result.errorMessages ?? result.lists?.errors ?? []).slice(0, 10) });
+  if (done.failed)
+    say("bad", text.results.failed(done.failed), {
+      items: (result.errorMessages ?? result.lists?.errors ?? []).slice(0, 10),
+    });
   for (const [kind, word, n] of said) say(kind, text.results[word](n));
   if (removed)
-    say("good", text.results.removed(removed), { action: { label: text.results.undo, test: "undo", run: async () => {
-      await undoSince(createdAt, null);
-      await again();
-    } } });
+    say("good", text.results.removed(removed), {
+      action: {
+        label: text.results.undo,
+        test: "undo",
+        run: async () => {
+          await undoSince(createdAt, null);
+          await again();
+        },
+      },
+    });
   const idle = !said.length && !removed && !done.skipped && !done.failed;
   if (idle) say("info", text.results.nothing);
   return !idle;
@@ -205,8 +282,9 @@ export async function syncDialog(product, done) {
   beginAlerts();
   const again = () => (product === null ? checkAll(done, true) : done());
   try {
-    const job = await runJob(product === null ? text.jobs.sync : text.jobs.syncProduct(product),
-      () => post(pathOf(product), wishes, { query: { async: 1 } }));
+    const job = await runJob(product === null ? text.jobs.sync : text.jobs.syncProduct(product), () =>
+      post(pathOf(product), wishes, { query: { async: 1 } }),
+    );
     if (tell(await readResult(job, product), job.createdAt, again)) {
       await again();
       return;
@@ -217,4 +295,3 @@ export async function syncDialog(product, done) {
   }
   done();
 }
-

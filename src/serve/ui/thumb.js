@@ -19,10 +19,14 @@ async function load({ key, place, image, signal }) {
     if (!blob.type.startsWith("image/")) throw new Error(blob.type);
     const url = URL.createObjectURL(blob);
     image.addEventListener("load", () => URL.revokeObjectURL(url), { once: true });
-    image.addEventListener("error", () => {
-      URL.revokeObjectURL(url);
-      place.replaceChildren(noPicture(text.findings.pictureFailed));
-    }, { once: true });
+    image.addEventListener(
+      "error",
+      () => {
+        URL.revokeObjectURL(url);
+        place.replaceChildren(noPicture(text.findings.pictureFailed));
+      },
+      { once: true },
+    );
     image.src = url;
     place.replaceChildren(image);
   } catch (error) {
@@ -43,14 +47,17 @@ function pump() {
 }
 
 const wanted = new WeakMap();
-const observer = new IntersectionObserver((entries) => {
-  for (const entry of entries) {
-    if (!entry.isIntersecting) continue;
-    observer.unobserve(entry.target);
-    waiting.push(wanted.get(entry.target));
-  }
-  pump();
-}, { rootMargin: "200px" });
+const observer = new IntersectionObserver(
+  (entries) => {
+    for (const entry of entries) {
+      if (!entry.isIntersecting) continue;
+      observer.unobserve(entry.target);
+      waiting.push(wanted.get(entry.target));
+    }
+    pump();
+  },
+  { rootMargin: "200px" },
+);
 
 function noPicture(why) {
   return h("span", { class: "thumb-none", test: "thumb-none" }, why);

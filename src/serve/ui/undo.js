@@ -27,7 +27,7 @@ export async function restoreItems(items) {
   const waiting = [...items];
   let restored = 0;
   const work = async () => {
-    for (let item; (item = waiting.shift()); )
+    for (let item; (item = waiting.shift());)
       try {
         await post(`admin/trash/${segment(item.id)}/restore`);
         restored++;

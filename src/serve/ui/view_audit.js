@@ -36,8 +36,11 @@ export const audit = {
     const page = await get("admin/audit", { query, signal: context.signal });
     return [
       searchForm(context, "prefix", text.list.prefix, text.list.prefixHint),
-      page.entries.length ? table(words.caption, columns, page.entries, (entry) => ({ test: "audit-row", "data-key": entry.key }))
-        : query.prefix ? empty(text.findings.none, words.nonePrefix) : empty(words.none, words.noneHelp),
+      page.entries.length
+        ? table(words.caption, columns, page.entries, (entry) => ({ test: "audit-row", "data-key": entry.key }))
+        : query.prefix
+          ? empty(text.findings.none, words.nonePrefix)
+          : empty(words.none, words.noneHelp),
       pager(context, "before", page.next),
     ].filter(Boolean);
   },

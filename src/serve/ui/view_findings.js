@@ -13,15 +13,36 @@ const words = text.findings;
 const kinds = ["all", "orphaned", "missing", "stale", "moved", "misfiled", "misplaced", "pending", "twin"];
 
 function countOf(scan, kind) {
-  if (kind === "all") return scan.orphanedFiles + scan.missingFiles + scan.staleFiles + scan.misfiledFiles + scan.pendingFiles;
+  if (kind === "all")
+    return scan.orphanedFiles + scan.missingFiles + scan.staleFiles + scan.misfiledFiles + scan.pendingFiles;
   return kind === "twin" ? scan.twins : scan[`${kind}Files`];
 }
 
 function tabs(context, kind, scan) {
-  return h("nav", { class: "tabs", "aria-label": words.kinds },
-    h("ul", null, kinds.map((one) => h("li", null,
-      h("a", { href: link("findings", queryWith(context, { kind: one === "all" ? "" : one })), "aria-current": one === kind ? "true" : null, test: `kind-${one}` },
-        text.kinds[one], scan && h("span", { class: "tab-count" }, count(countOf(scan, one))))))));
+  return h(
+    "nav",
+    { class: "tabs", "aria-label": words.kinds },
+    h(
+      "ul",
+      null,
+      kinds.map((one) =>
+        h(
+          "li",
+          null,
+          h(
+            "a",
+            {
+              href: link("findings", queryWith(context, { kind: one === "all" ? "" : one })),
+              "aria-current": one === kind ? "true" : null,
+              test: `kind-${one}`,
+            },
+            text.kinds[one],
+            scan && h("span", { class: "tab-count" }, count(countOf(scan, one))),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 function nothing(context, kind) {
@@ -33,9 +54,19 @@ export const findings = {
   title: () => words.heading,
   async render(context) {
     const kind = kinds.includes(context.query.get("kind")) ? context.query.get("kind") : "all";
-    const query = { kind: kind === "all" ? "" : kind, prefix: context.query.get("prefix"), after: context.query.get("after"), limit: PAGE };
+    const query = {
+      kind: kind === "all" ? "" : kind,
+      prefix: context.query.get("prefix"),
+      after: context.query.get("after"),
+      limit: PAGE,
+    };
     const page = await lastFindings(query, context.signal);
-    if (!page) return empty(words.noScan, words.noScanHelp, h("a", { class: "button button-primary", href: link("overview") }, words.toOverview));
+    if (!page)
+      return empty(
+        words.noScan,
+        words.noScanHelp,
+        h("a", { class: "button button-primary", href: link("overview") }, words.toOverview),
+      );
     context.head.append(actionButton(words.check, { test: "check" }, () => checkAll(context.refresh)));
     const newest = overview().lastComplete;
     const scan = newest.id === page.scan ? newest : null;

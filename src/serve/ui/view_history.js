@@ -17,7 +17,10 @@ const member = { total: "totalImages", errors: "errors" };
 /** The newest complete checks of everything, oldest first. */
 export async function wholeScans(signal) {
   const { scans } = await get("admin/scans", { query: { limit: 200 }, signal });
-  return scans.filter((scan) => scan.complete && scan.scope === "").slice(0, SHOWN_MOST).reverse();
+  return scans
+    .filter((scan) => scan.complete && scan.scope === "")
+    .slice(0, SHOWN_MOST)
+    .reverse();
 }
 
 function took(scan) {
@@ -29,9 +32,17 @@ function columns() {
   return [
     { label: words.columns.started, kind: "wide", head: true, cell: (scan) => time(scan.startedAt) },
     { label: words.columns.took, kind: "when", cell: (scan) => (scan.endedAt ? took(scan) : none) },
-    { label: words.columns.state, cell: (scan) => h("span", { class: `badge badge-${tones[scan.state] ?? "info"}` }, words.states[scan.state] ?? scan.state) },
+    {
+      label: words.columns.state,
+      cell: (scan) =>
+        h("span", { class: `badge badge-${tones[scan.state] ?? "info"}` }, words.states[scan.state] ?? scan.state),
+    },
     { label: words.columns.scope, kind: "key", cell: (scan) => scan.scope || words.everything },
-    ...figures.map((name) => ({ label: words.columns[name], kind: "number", cell: (scan) => count(scan[member[name] ?? `${name}Files`]) })),
+    ...figures.map((name) => ({
+      label: words.columns[name],
+      kind: "number",
+      cell: (scan) => count(scan[member[name] ?? `${name}Files`]),
+    })),
   ];
 }
 
@@ -42,7 +53,12 @@ export const history = {
       wholeScans(context.signal),
       get("admin/scans", { query: { before: context.query.get("before"), limit: PAGE }, signal: context.signal }),
     ]);
-    if (!page.scans.length) return empty(words.none, words.noneHelp, h("a", { class: "button button-primary", href: link("overview") }, text.findings.toOverview));
+    if (!page.scans.length)
+      return empty(
+        words.none,
+        words.noneHelp,
+        h("a", { class: "button button-primary", href: link("overview") }, text.findings.toOverview),
+      );
     return [
       whole.length > 0 && h("section", { class: "panel" }, h("h2", null, words.chart), historyChart(whole)),
       table(words.caption, columns(), page.scans, (scan) => ({ test: "scan-row", "data-key": scan.id })),

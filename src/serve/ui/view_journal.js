@@ -10,7 +10,9 @@ import { text } from "./text.js";
 const words = text.journal;
 
 function life(alive, dead) {
-  return alive ? h("span", { class: "badge badge-good" }, words.alive) : [h("span", { class: "badge badge-warn" }, words.dead), dead && h("p", { class: "small quiet" }, dead)];
+  return alive
+    ? h("span", { class: "badge badge-good" }, words.alive)
+    : [h("span", { class: "badge badge-warn" }, words.dead), dead && h("p", { class: "small quiet" }, dead)];
 }
 
 const intentColumns = [
@@ -36,10 +38,28 @@ export const journal = {
   async render(context) {
     const { intents, instances } = await get("admin/journal", { signal: context.signal });
     return [
-      h("section", { class: "stack" }, h("h2", null, words.intents),
-        intents.length ? table(words.intentsCaption, intentColumns, intents, (intent) => ({ test: "intent-row", "data-key": intent.id })) : empty(words.none, words.noneHelp)),
-      h("section", { class: "stack" }, h("h2", null, words.instances),
-        instances.length ? table(words.instancesCaption, instanceColumns, instances, (one) => ({ test: "instance-row", "data-key": one.id })) : empty(words.noInstances)),
+      h(
+        "section",
+        { class: "stack" },
+        h("h2", null, words.intents),
+        intents.length
+          ? table(words.intentsCaption, intentColumns, intents, (intent) => ({
+              test: "intent-row",
+              "data-key": intent.id,
+            }))
+          : empty(words.none, words.noneHelp),
+      ),
+      h(
+        "section",
+        { class: "stack" },
+        h("h2", null, words.instances),
+        instances.length
+          ? table(words.instancesCaption, instanceColumns, instances, (one) => ({
+              test: "instance-row",
+              "data-key": one.id,
+            }))
+          : empty(words.noInstances),
+      ),
     ];
   },
 };

@@ -21,49 +21,92 @@ function card(name, value, note, where, tone) {
     h("span", { class: "card-value", test: "value" }, value),
     note && h("span", { class: "card-note quiet" }, note),
   ];
-  const attributes = { class: `card ${tone ? `card-${tone}` : ""}`, test: name === "age" ? "last-scan" : `card-${name}` };
+  const attributes = {
+    class: `card ${tone ? `card-${tone}` : ""}`,
+    test: name === "age" ? "last-scan" : `card-${name}`,
+  };
   return h("li", null, where ? h("a", { ...attributes, href: where }, inside) : h("div", attributes, inside));
 }
 
 function cards(scan, last) {
   const findings = (kind) => link("findings", { kind });
-  const share = scan?.totalImages ? `${(Math.floor((1000 * scan.syncedFiles) / scan.totalImages) / 10).toFixed(1)} %` : null;
+  const share = scan?.totalImages
+    ? `${(Math.floor((1000 * scan.syncedFiles) / scan.totalImages) / 10).toFixed(1)} %`
+    : null;
   const of = (kind, tone) => {
     const n = scan?.[`${kind}Files`];
     return card(kind, count(n), words.cardNotes[kind], findings(kind), n ? tone : "");
   };
   const age = last ? ago(secondsSince(last.endedAt)) : words.never;
-  return h("ul", { class: "cards" },
-    card("total", count(scan?.totalImages), scan && typeof scan.totalProducts === "number" ? words.cardNotes.total(scan.totalProducts) : null, link("products")),
-    card("synced", count(scan?.syncedFiles), share ? words.cardNotes.synced(share) : null, null, scan?.syncedFiles ? "good" : ""),
-    of("orphaned", "warn"), of("missing", "bad"), of("stale", "warn"), of("moved", "warn"), of("misfiled", "warn"), of("misplaced", "warn"),
+  return h(
+    "ul",
+    { class: "cards" },
+    card(
+      "total",
+      count(scan?.totalImages),
+      scan && typeof scan.totalProducts === "number" ? words.cardNotes.total(scan.totalProducts) : null,
+      link("products"),
+    ),
+    card(
+      "synced",
+      count(scan?.syncedFiles),
+      share ? words.cardNotes.synced(share) : null,
+      null,
+      scan?.syncedFiles ? "good" : "",
+    ),
+    of("orphaned", "warn"),
+    of("missing", "bad"),
+    of("stale", "warn"),
+    of("moved", "warn"),
+    of("misfiled", "warn"),
+    of("misplaced", "warn"),
     of("pending", ""),
-    card("age", age, last ? time(last.endedAt) : null, link("history")));
+    card("age", age, last ? time(last.endedAt) : null, link("history")),
+  );
 }
 
 function banner(overview) {
   const scan = overview.lastComplete;
-  const unfinished = overview.lastScan && overview.lastScan.state !== "complete" && overview.lastScan.state !== "running";
+  const unfinished =
+    overview.lastScan && overview.lastScan.state !== "complete" && overview.lastScan.state !== "running";
   if (!scan) return ["none", words.stateNever, words.stateNeverHelp];
   if (unfinished) return ["warn", words.stateOpen, words.stateOpenHelp];
   const n = differences(scan);
   if (n > 0) return ["bad", words.stateBad(n), words.stateBadHelp];
-  return ["good", words.stateGood, scan.pendingFiles ? words.statePending(scan.pendingFiles) : words.stateGoodHelp(scan.syncedFiles)];
+  return [
+    "good",
+    words.stateGood,
+    scan.pendingFiles ? words.statePending(scan.pendingFiles) : words.stateGoodHelp(scan.syncedFiles),
+  ];
 }
 
 function state(overview, context) {
   const [tone, heading, help] = banner(overview);
-  const check = actionButton(words.check, { class: "button button-primary", test: "check" }, () => checkAll(context.refresh));
+  const check = actionButton(words.check, { class: "button button-primary", test: "check" }, () =>
+    checkAll(context.refresh),
+  );
   const sync = mayMend() && actionButton(words.sync, { test: "sync-all" }, () => syncDialog(null, context.refresh));
-  return h("section", { class: `state state-${tone}`, test: "state", "data-state": tone },
+  return h(
+    "section",
+    { class: `state state-${tone}`, test: "state", "data-state": tone },
     h("div", { class: "state-text" }, h("h2", null, heading), h("p", null, help)),
-    h("div", { class: "actions" }, check, sync, tone === "bad" && h("a", { class: "button", href: link("findings"), test: "review-findings" }, words.review)));
+    h(
+      "div",
+      { class: "actions" },
+      check,
+      sync,
+      tone === "bad" && h("a", { class: "button", href: link("findings"), test: "review-findings" }, words.review),
+    ),
+  );
 }
 
 function trend(whole) {
-  return h("section", { class: "panel" },
+  return h(
+    "section",
+    { class: "panel" },
     h("div", { class: "panel-head" }, h("h2", null, words.trend), h("a", { href: link("history") }, words.trendAll)),
-    whole.length ? historyChart(whole) : h("p", { class: "quiet" }, words.noTrend));
+    whole.length ? historyChart(whole) : h("p", { class: "quiet" }, words.noTrend),
+  );
 }
 
 function fact(label, value) {
@@ -73,14 +116,21 @@ function fact(label, value) {
 function facts(overview) {
   const { journal } = overview;
   const open = journal?.open ? words.journalOldest(journal.open, duration(journal.oldestSeconds)) : words.journalNone;
-  return h("section", { class: "panel" },
+  return h(
+    "section",
+    { class: "panel" },
     h("h2", null, words.whereHeading),
-    h("dl", { class: "facts" },
-      fact(words.store, overview.store), fact(words.catalog, overview.catalog),
+    h(
+      "dl",
+      { class: "facts" },
+      fact(words.store, overview.store),
+      fact(words.catalog, overview.catalog),
       fact(words.rows, `${text.counted.images(overview.images)}, ${text.counted.products(overview.products)}`),
       fact(words.journal, h("a", { href: link("journal") }, open)),
       fact(words.webhook, overview.webhook ? words.webhookOn : words.webhookOff),
-      fact(words.version, overview.version)));
+      fact(words.version, overview.version),
+    ),
+  );
 }
 
 // ---- the view ----

@@ -37,34 +37,52 @@ async function loadFindings(id, images, signal) {
 function variantTable(variants) {
   const columns = [
     { label: words.variantColumns.weight, kind: "key", head: true, cell: (variant) => variant.weight },
-    { label: words.variantColumns.active, cell: (variant) => h("span", { class: `badge ${variant.isActive ? "badge-good" : ""}` }, variant.isActive ? text.yes : text.no) },
+    {
+      label: words.variantColumns.active,
+      cell: (variant) =>
+        h("span", { class: `badge ${variant.isActive ? "badge-good" : ""}` }, variant.isActive ? text.yes : text.no),
+    },
     { label: words.variantColumns.updated, kind: "when", cell: (variant) => time(variant.updatedAt) },
   ];
-  return table(words.variantsCaption, columns, variants, (variant) => ({ test: "variant-row", "data-key": variant.weight }));
+  return table(words.variantsCaption, columns, variants, (variant) => ({
+    test: "variant-row",
+    "data-key": variant.weight,
+  }));
 }
 
 function imageCard(image, found, signal) {
   const finding = found.get(image.key);
   const name = image.fileName ?? image.key;
   const word = finding?.moved ? "moved" : finding?.kind;
-  return h("li", { class: "image-card", test: "product-image", "data-key": image.key },
+  return h(
+    "li",
+    { class: "image-card", test: "product-image", "data-key": image.key },
     thumb(image.key, { there: finding?.kind !== "missing", size: image.size, signal }),
     h("p", { class: "key" }, name),
     h("p", { class: "quiet small" }, [image.weight, image.type, size(image.size)].filter(Boolean).join(" · ")),
-    words.mark[word] && h("p", { class: "badge badge-bad" }, words.mark[word]));
+    words.mark[word] && h("p", { class: "badge badge-bad" }, words.mark[word]),
+  );
 }
 
 function header(context, id) {
-  context.head.append(h("div", { class: "actions" },
-    actionButton(words.check, { class: "button button-primary", test: "product-check" }, async () => {
-      const lists = await checkProduct(id);
-      if (lists) fresh.set(id, { scan: `fresh ${++checks}`, findings: findingsOf(lists) });
-      context.refresh();
-    }),
-    mayMend() && actionButton(words.sync, { test: "product-sync" }, () => syncDialog(id, () => {
-      fresh.delete(id);
-      context.refresh();
-    }))));
+  context.head.append(
+    h(
+      "div",
+      { class: "actions" },
+      actionButton(words.check, { class: "button button-primary", test: "product-check" }, async () => {
+        const lists = await checkProduct(id);
+        if (lists) fresh.set(id, { scan: `fresh ${++checks}`, findings: findingsOf(lists) });
+        context.refresh();
+      }),
+      mayMend() &&
+        actionButton(words.sync, { test: "product-sync" }, () =>
+          syncDialog(id, () => {
+            fresh.delete(id);
+            context.refresh();
+          }),
+        ),
+    ),
+  );
 }
 
 const fresh = new Map(); // product → what a check in this tab found, newer than the last complete check
@@ -87,12 +105,32 @@ export const product = {
     return [
       h("p", null, h("a", { href: link("products") }, words.crumb)),
       !variants && empty(words.unknown, words.unknownHelp),
-      h("section", { class: "stack", test: "product-findings" }, h("h2", null, words.findings),
-        findings.length ? findingList(findings, last.scan, context) : h("p", { class: "quiet" }, words.findingsNone)),
-      variants && h("section", { class: "stack" }, h("h2", null, words.variants),
-        variants.variants.length ? variantTable(variants.variants) : h("p", { class: "quiet" }, words.noVariants)),
-      images && h("section", { class: "stack", test: "product-images" }, h("h2", null, words.images),
-        images.images.length ? h("ul", { class: "images" }, images.images.map((image) => imageCard(image, found, signal))) : empty(words.noImages, words.noImagesHelp)),
+      h(
+        "section",
+        { class: "stack", test: "product-findings" },
+        h("h2", null, words.findings),
+        findings.length ? findingList(findings, last.scan, context) : h("p", { class: "quiet" }, words.findingsNone),
+      ),
+      variants &&
+        h(
+          "section",
+          { class: "stack" },
+          h("h2", null, words.variants),
+          variants.variants.length ? variantTable(variants.variants) : h("p", { class: "quiet" }, words.noVariants),
+        ),
+      images &&
+        h(
+          "section",
+          { class: "stack", test: "product-images" },
+          h("h2", null, words.images),
+          images.images.length
+            ? h(
+                "ul",
+                { class: "images" },
+                images.images.map((image) => imageCard(image, found, signal)),
+              )
+            : empty(words.noImages, words.noImagesHelp),
+        ),
       images && pager(context, "after", images.next),
     ].filter(Boolean);
   },

@@ -12,8 +12,16 @@ const kinds = ["orphaned", "missing", "stale", "moved", "misfiled", "misplaced",
 
 function sortField(context, sort) {
   const id = newId("sort");
-  const select = h("select", { id, class: "select", test: "sort", onchange: () => (location.hash = link("products", queryWith(context, { sort: select.value }))) },
-    Object.entries(words.sorts).map(([value, label]) => h("option", { value, selected: value === sort }, label)));
+  const select = h(
+    "select",
+    {
+      id,
+      class: "select",
+      test: "sort",
+      onchange: () => (location.hash = link("products", queryWith(context, { sort: select.value }))),
+    },
+    Object.entries(words.sorts).map(([value, label]) => h("option", { value, selected: value === sort }, label)),
+  );
   return h("div", { class: "search" }, h("label", { for: id }, words.sort), select);
 }
 
@@ -23,12 +31,23 @@ function figure(n) {
 
 function columns(sort, known) {
   const name = {
-    label: words.columns.product, kind: "key", head: true,
+    label: words.columns.product,
+    kind: "key",
+    head: true,
     sort: sort === "product" ? "ascending" : sort === "-product" ? "descending" : null,
-    cell: (product) => h("a", { href: link(`product/${encodeURIComponent(product.productId)}`), test: "product-link" }, product.productId),
+    cell: (product) =>
+      h(
+        "a",
+        { href: link(`product/${encodeURIComponent(product.productId)}`), test: "product-link" },
+        product.productId,
+      ),
   };
   const plain = (field) => ({ label: words.columns[field], kind: "number", cell: (product) => count(product[field]) });
-  const found = (field) => ({ label: words.columns[field], kind: "number", cell: (product) => (known ? figure(product[field]) : none) });
+  const found = (field) => ({
+    label: words.columns[field],
+    kind: "number",
+    cell: (product) => (known ? figure(product[field]) : none),
+  });
   return [name, plain("variants"), plain("images"), ...kinds.map(found)];
 }
 
@@ -45,7 +64,11 @@ export const products = {
       h("div", { class: "tools" }, searchForm(context, "search", words.search, ""), sortField(context, sort)),
       !known && h("p", { class: "note" }, words.noScan),
       page.products.length
-        ? table(words.caption, columns(sort, known), page.products, (product) => ({ test: "product-row", "data-key": product.productId, "data-product": product.productId }))
+        ? table(words.caption, columns(sort, known), page.products, (product) => ({
+            test: "product-row",
+            "data-key": product.productId,
+            "data-product": product.productId,
+          }))
         : nothing,
       pager(context, "after", page.next),
     ].filter(Boolean);

@@ -14,7 +14,13 @@ import { restoreItems } from "./undo.js";
 const words = text.trash;
 
 async function restore(items, context) {
-  if (!(await confirmItems(text.mend.restore, items.map((item) => item.key)))) return;
+  if (
+    !(await confirmItems(
+      text.mend.restore,
+      items.map((item) => item.key),
+    ))
+  )
+    return;
   beginAlerts();
   try {
     await restoreItems(items);
@@ -36,8 +42,19 @@ function columns(choose, context) {
   return [
     { label: choose.all, cell: (item) => choose.box(item, item.key) },
     ...list,
-    { label: text.list.actions, cell: (item) => actionButton(text.mend.restore.label,
-      { class: "button button-small", test: "restore", "aria-label": text.mend.of(text.mend.restore.label, item.key) }, () => restore([item], context)) },
+    {
+      label: text.list.actions,
+      cell: (item) =>
+        actionButton(
+          text.mend.restore.label,
+          {
+            class: "button button-small",
+            test: "restore",
+            "aria-label": text.mend.of(text.mend.restore.label, item.key),
+          },
+          () => restore([item], context),
+        ),
+    },
   ];
 }
 
@@ -46,12 +63,27 @@ export const trash = {
   async render(context) {
     const query = { prefix: context.query.get("prefix"), after: context.query.get("after"), limit: PAGE };
     const page = await get("admin/trash", { query, signal: context.signal });
-    const choose = selection((items) => [actionButton(text.mend.restore.label, { class: "button button-small", test: "selection-restore" }, () => restore(items, context))]);
+    const choose = selection((items) => [
+      actionButton(text.mend.restore.label, { class: "button button-small", test: "selection-restore" }, () =>
+        restore(items, context),
+      ),
+    ]);
     return [
       h("p", { class: "quiet" }, words.explain),
       searchForm(context, "prefix", text.list.prefix, text.list.prefixHint),
-      page.items.length ? h("div", { class: "stack" }, choose.bar, table(words.caption, columns(choose, context), page.items, (item) => ({ test: "trash-row", "data-key": item.key })))
-        : query.prefix ? empty(text.findings.none, text.findings.nonePrefix) : empty(words.none, words.noneHelp),
+      page.items.length
+        ? h(
+            "div",
+            { class: "stack" },
+            choose.bar,
+            table(words.caption, columns(choose, context), page.items, (item) => ({
+              test: "trash-row",
+              "data-key": item.key,
+            })),
+          )
+        : query.prefix
+          ? empty(text.findings.none, text.findings.nonePrefix)
+          : empty(words.none, words.noneHelp),
       pager(context, "after", page.next),
     ].filter(Boolean);
   },
