@@ -11,6 +11,7 @@ import { thumb } from "./thumb.js";
 
 const words = text.findings;
 const tones = { orphaned: "warn", missing: "bad", stale: "warn", misfiled: "warn", pending: "info" };
+const ETAG_SHOWN = 8; // digits; the title has all
 const hasObject = (finding) => finding.kind !== "missing";
 
 export function kindBadge(kind) {
@@ -19,7 +20,10 @@ export function kindBadge(kind) {
 
 function facts(finding) {
   const pairs = [];
-  const both = (bytes, etag) => words.sizeAndEtag(size(bytes), etag || none);
+  const both = (bytes, etag) => [
+    words.sizeAndEtag(size(bytes)),
+    etag ? h("abbr", { title: etag }, etag.slice(0, ETAG_SHOWN)) : none,
+  ];
   if (finding.objectEtag !== undefined) pairs.push([words.object, both(finding.objectSize, finding.objectEtag)]);
   if (finding.rowEtag !== undefined) pairs.push([words.record, both(finding.rowSize, finding.rowEtag)]);
   if (finding.partner) pairs.push([words.partner, h("span", { class: "key" }, finding.partner)]);

@@ -382,7 +382,7 @@ export const text = {
     noFile: "no file",
     pictureFailed: "no preview",
     pictureOf: (name) => `Picture of ${name}`,
-    sizeAndEtag: (bytes, etag) => `${bytes}, etag ${etag}`,
+    sizeAndEtag: (bytes) => `${bytes}, etag `,
   },
 
   trash: {

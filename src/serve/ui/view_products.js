@@ -10,6 +10,10 @@ import { text } from "./text.js";
 const words = text.products;
 const kinds = ["orphaned", "missing", "stale", "moved", "misfiled", "misplaced", "pending"];
 
+/** Differences that somebody should look at; moved and misplaced ones are among the orphaned. */
+const sum = (product) => product.orphaned + product.missing + product.stale + product.misfiled;
+const address = (product) => link(`product/${encodeURIComponent(product.productId)}`);
+
 function sortField(context, sort) {
   const id = newId("sort");
   const select = h(
@@ -29,18 +33,17 @@ function figure(n) {
   return n > 0 ? h("strong", null, count(n)) : h("span", { class: "quiet" }, count(n));
 }
 
+function sumBadge(n) {
+  return h("span", { class: `badge ${n ? "badge-warn" : "badge-good"}` }, count(n));
+}
+
 function columns(sort, known) {
   const name = {
     label: words.columns.product,
     kind: "key",
     head: true,
     sort: sort === "product" ? "ascending" : sort === "-product" ? "descending" : null,
-    cell: (product) =>
-      h(
-        "a",
-        { href: link(`product/${encodeURIComponent(product.productId)}`), test: "product-link" },
-        product.productId,
-      ),
+    cell: (product) => h("a", { href: address(product), test: "product-link" }, product.productId),
   };
   const plain = (field) => ({ label: words.columns[field], kind: "number", cell: (product) => count(product[field]) });
   const found = (field) => ({
@@ -48,7 +51,13 @@ function columns(sort, known) {
     kind: "number",
     cell: (product) => (known ? figure(product[field]) : none),
   });
-  return [name, plain("variants"), plain("images"), ...kinds.map(found)];
+  const problems = {
+    label: words.columns.problems,
+    kind: "number",
+    sort: sort === "-problems" ? "descending" : null,
+    cell: (product) => (known ? sumBadge(sum(product)) : none),
+  };
+  return [name, problems, plain("variants"), plain("images"), ...kinds.map(found)];
 }
 
 export const products = {
@@ -68,6 +77,9 @@ export const products = {
             test: "product-row",
             "data-key": product.productId,
             "data-product": product.productId,
+            onclick: (event) => {
+              if (!event.target.closest("a")) location.hash = address(product);
+            },
           }))
         : nothing,
       pager(context, "after", page.next),
