@@ -62,6 +62,7 @@ static int serve(const struct ls_config *config, const char *listen)
             .bucket = config->store_scheme == LS_STORE_SCHEME_S3 ? config->store_target : NULL,
             .jobs_folder = config->serve_jobs,
             .max_upload_bytes = config->serve_max_upload_bytes,
+            .max_events_bytes = config->serve_max_events_bytes,
             .drain_ms = config->serve_drain_ms,
             .ready = tell_url,
         };

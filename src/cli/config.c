@@ -73,6 +73,7 @@ static const struct key keys[] = {
     {"serve", "key", KIND_PATH, AT(serve_key)},
     {"serve", "jobs", KIND_PATH, AT(serve_jobs)},
     {"serve", "max_upload", KIND_SIZE, AT(serve_max_upload_bytes)},
+    {"serve", "max_events", KIND_SIZE, AT(serve_max_events_bytes)},
     {"serve", "drain", KIND_DURATION, AT(serve_drain_ms)},
     {"serve", "events", KIND_POLICY, AT(serve_events)},
     {"settle", "weight", KIND_POLICY, AT(settle_weight)},
@@ -416,6 +417,7 @@ static enum ls_rc set_defaults(struct ls_config *config, struct ls_err *err)
     config->scan_takeover_ms = INT64_C(30) * 1000;
     config->serve_drain_ms = 30000;
     config->serve_max_upload_bytes = UINT64_C(32) << 20;
+    config->serve_max_events_bytes = UINT64_C(1) << 20;
     enum ls_rc rc = set_text(&config->store_region, "us-east-1", err);
     if (!rc)
         rc = set_text(&config->layout_path, "products/{product}/{weight}/{type}/{file}", err);

@@ -66,6 +66,7 @@ struct ls_config {
     bool serve_tokens_set;                      /* the config names it */
     int64_t serve_drain_ms;
     uint64_t serve_max_upload_bytes;
+    uint64_t serve_max_events_bytes;
     char *serve_jobs;             /* a folder */
     char *serve_cert, *serve_key; /* both, or NULL */
     enum ls_settle_policy serve_events;

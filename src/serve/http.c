@@ -201,11 +201,19 @@ static bool admit(struct call *call, const char *method)
 /* How long a body may be. */
 static uint64_t body_max(const struct call *call)
 {
-    const struct ls_route *route = call->req.route;
-    uint64_t upload = call->http->serve->opts->max_upload_bytes;
-    if (!route || (route->body != LS_BODY_FILE && route->body != LS_BODY_FORM))
-        return ls_request_json_max(&call->req);
-    return route->body == LS_BODY_FILE ? upload : upload + LS_REQUEST_BODY_MAX;
+    const struct ls_serve_opts *opts = call->http->serve->opts;
+    switch (call->req.route ? call->req.route->body : LS_BODY_NONE) {
+    case LS_BODY_LIST:
+        return LS_REQUEST_LIST_MAX;
+    case LS_BODY_EVENTS:
+        return opts->max_events_bytes;
+    case LS_BODY_FILE:
+        return opts->max_upload_bytes;
+    case LS_BODY_FORM:
+        return opts->max_upload_bytes + LS_REQUEST_BODY_MAX;
+    default:
+        return LS_REQUEST_BODY_MAX;
+    }
 }
 
 static uint64_t announced(const struct call *call)
@@ -320,10 +328,11 @@ static enum MHD_Result start_work(struct call *call)
 {
     const struct ls_route *route = call->req.route;
     set_deadline(call->http, call->mhd, 0);
-    if ((route->body == LS_BODY_JSON || route->body == LS_BODY_LIST) &&
-        !ls_request_parse_json(&call->req, &call->reply))
+    enum ls_body body = route->body;
+    bool is_json = body == LS_BODY_JSON || body == LS_BODY_LIST || body == LS_BODY_EVENTS;
+    if (is_json && !ls_request_parse_json(&call->req, &call->reply))
         return send_reply(call);
-    if ((route->body == LS_BODY_FILE || route->body == LS_BODY_FORM) && !check_file(call))
+    if ((body == LS_BODY_FILE || body == LS_BODY_FORM) && !check_file(call))
         return send_reply(call);
     call->lane = wants_job(call) ? LS_LANE_SHORT : route->lane;
     if (call->lane == LS_LANE_NOW) {
@@ -355,14 +364,17 @@ static enum MHD_Result on_headers(struct call *call, const char *method)
     struct ls_err err = LS_ERR_INIT;
     call->state = BODY;
     if (admit(call, method)) {
+        enum ls_body body = call->req.route->body;
         if (announced(call) > body_max(call)) {
             ls_problem(&call->reply, 413, "too-long", "the body is longer than %" PRIu64 " bytes", body_max(call));
-        } else if (call->req.route->body == LS_BODY_FILE || call->req.route->body == LS_BODY_FORM) {
+        } else if (body == LS_BODY_FILE || body == LS_BODY_FORM) {
             set_deadline(call->http, call->mhd, UPLOAD_MS);
             if (ls_request_want_file(&call->req, &err))
                 ls_problem_err(&call->reply, &err);
-            else if (call->req.route->body == LS_BODY_FORM && !begin_form(call))
+            else if (body == LS_BODY_FORM && !begin_form(call))
                 ls_problem(&call->reply, 415, "content-type", "the body must be a form: multipart/form-data");
+        } else {
+            call->req.body.max = (size_t)body_max(call);
         }
     }
     return call->reply.status && announced(call) > DISCARD_MOST ? send_reply(call) : MHD_YES;

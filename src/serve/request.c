@@ -261,11 +261,6 @@ static bool is_json_type(const char *type)
     return type && strncasecmp(type, want, sizeof want - 1) == 0 && strchr("; \t", type[sizeof want - 1]);
 }
 
-size_t ls_request_json_max(const struct ls_request *req)
-{
-    return req->route && req->route->body == LS_BODY_LIST ? LS_REQUEST_LIST_MAX : LS_REQUEST_BODY_MAX;
-}
-
 bool ls_request_parse_json(struct ls_request *req, struct ls_reply *reply)
 {
     json_error_t why;
@@ -275,7 +270,7 @@ bool ls_request_parse_json(struct ls_request *req, struct ls_reply *reply)
     else if (!is_json_type(req->headers[LS_HEADER_CONTENT_TYPE]))
         ls_problem(reply, 415, "content-type", "the body must be JSON, with Content-Type: application/json");
     else if (req->body_too_long)
-        ls_problem(reply, 413, "too-long", "the body is longer than %zu bytes", ls_request_json_max(req));
+        ls_problem(reply, 413, "too-long", "the body is longer than %zu bytes", req->body.max);
     else if (depth_of(req->body.data, req->body.len) > LS_REQUEST_DEPTH_MAX)
         ls_problem(reply, 400, "too-deep", "the body is nested deeper than %d levels", LS_REQUEST_DEPTH_MAX);
     else if (!(req->json = json_loadb(req->body.data, req->body.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why)))

@@ -18,7 +18,7 @@
 
 #define LS_REQUEST_SEGMENTS_MAX 12
 #define LS_REQUEST_QUERY_MAX 16
-#define LS_REQUEST_BODY_MAX ((size_t)64 * 1024)       /* of a JSON body */
+#define LS_REQUEST_BODY_MAX ((size_t)64 * 1024)       /* of a JSON body, as a rule */
 #define LS_REQUEST_LIST_MAX ((size_t)4 * 1024 * 1024) /* of one that names many keys */
 #define LS_REQUEST_DEPTH_MAX 8
 #define LS_REQUEST_FORM_MAX 8                           /* fields of a form */
@@ -97,8 +97,6 @@ const char *ls_request_form(const struct ls_request *req, const char *name);
 enum ls_rc ls_request_want_file(struct ls_request *req, struct ls_err *err) LS_MUST_CHECK;
 /* Add to the body; past max it is forgotten and body_too_long is set. */
 void ls_request_add_body(struct ls_request *req, const void *data, size_t len, uint64_t max);
-/* The most bytes of a JSON body that the route takes. */
-size_t ls_request_json_max(const struct ls_request *req);
 /* Parse the body as a JSON object; false when the reply says what is wrong with it. */
 bool ls_request_parse_json(struct ls_request *req, struct ls_reply *reply);
 

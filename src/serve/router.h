@@ -24,7 +24,8 @@ enum ls_lane {
 enum ls_body {
     LS_BODY_NONE,
     LS_BODY_JSON,
-    LS_BODY_LIST, /* JSON that names many keys, so it may be long */
+    LS_BODY_LIST,   /* JSON that names many keys, so it may be long */
+    LS_BODY_EVENTS, /* JSON that may be longer */
     LS_BODY_FILE,
     LS_BODY_FORM
 };

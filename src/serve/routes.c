@@ -47,7 +47,7 @@ const struct ls_route ls_routes[] = {
     {"GET", "/admin/trash", READERS, LS_BODY_NONE, LS_LANE_SHORT, "after limit prefix", ls_api_trash},
     {"POST", "/admin/trash/purge", ADMINS, LS_BODY_JSON, LS_LANE_MEND, "", ls_api_trash_purge},
     {"POST", "/admin/trash/:trash/restore", ADMINS, LS_BODY_NONE, LS_LANE_SHORT, "", ls_api_trash_restore},
-    {"POST", "/webhooks/minio", LS_ROLE_WEBHOOK, LS_BODY_JSON, LS_LANE_SHORT, "", ls_api_webhook_minio},
+    {"POST", "/webhooks/minio", LS_ROLE_WEBHOOK, LS_BODY_EVENTS, LS_LANE_SHORT, "", ls_api_webhook_minio},
 };
 const size_t ls_routes_count = sizeof ls_routes / sizeof *ls_routes;
 _Static_assert(sizeof ls_routes / sizeof *ls_routes <= LS_METRICS_ROUTES_MAX, "each route has its counters");

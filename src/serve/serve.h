@@ -43,8 +43,9 @@ struct ls_serve_opts {
     const char *bucket; /* whose events are ours; NULL: of any */
 
     uint64_t max_upload_bytes;
-    const char *jobs_folder; /* see jobs.h */
-    int64_t drain_ms;        /* SIGTERM: how long running requests may take before they are cancelled */
+    uint64_t max_events_bytes; /* of one body of the webhook */
+    const char *jobs_folder;   /* see jobs.h */
+    int64_t drain_ms;          /* SIGTERM: how long running requests may take before they are cancelled */
     /* Called once requests are answered; url as in "http://127.0.0.1:8420", "https://[::1]:8420". */
     void (*ready)(void *ctx, const char *url);
     void *ctx;

@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 import urllib.parse
+from contextlib import closing
 
 import pytest
 from harness.backends import FileBackend, MinioBackend
@@ -164,6 +165,40 @@ def test_malformed_bodies_and_wrong_tokens_keep_nothing(lockstep, server):
         server.post("/webhooks/minio", body(good), role=role).problem(403, "role")
     assert server.post("/webhooks/minio", body(good), role="").status == 401
     assert inbox(lockstep) == 0 and sum(events(server).values()) == 0
+
+
+@pytest.mark.pairs("file")
+def test_long_bodies_are_kept_up_to_the_limit_and_refused_in_time_above_it(lockstep, server):
+    record_bytes = len(json.dumps(record(lockstep, CREATED, f"{FOLDER}/image-0000.png"))) + 2
+    many = 1_000_000 // record_bytes
+    told = [record(lockstep, CREATED, f"{FOLDER}/image-{i:04d}.png") for i in range(many)]
+    assert 900_000 < len(json.dumps(body(*told))) < 1 << 20
+    post(server, body(*told))
+    assert events(server)["received"] == many
+    server.post("/webhooks/minio", body(*told, *told), role="webhook").problem(413, "too-long")
+    assert events(server)["received"] == many
+    # A body that only says that it is long is refused before it comes.
+    with closing(server.connect()) as connection:
+        token = server.token("webhook")
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        connection.putrequest("POST", "/webhooks/minio")
+        for name, value in (headers | {"Content-Length": str(1 << 30)}).items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        assert connection.getresponse().status == 413
+    # Others keep to the usual limit.
+    server.post("/admin/products/sync/sync-all", {"x": "y" * 100_000}).problem(413, "too-long")
+
+
+@pytest.mark.pairs("file")
+def test_the_limit_of_a_body_is_the_configs(lockstep):
+    lockstep.set_config("serve", "max_events", "4K")
+    server = Server(lockstep).start()
+    told = [record(lockstep, CREATED, f"{FOLDER}/image-{i:04d}.png") for i in range(20)]
+    post(server, body(told[0]))
+    problem = server.post("/webhooks/minio", body(*told), role="webhook").problem(413, "too-long")
+    assert "4096 bytes" in problem["detail"]
+    server.stop()
 
 
 @pytest.mark.pairs("file")
