@@ -11,6 +11,7 @@
 #include <uthash.h>
 
 #include "base/auto.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "serve/inbox.h"
 #include "serve/internal.h"
@@ -40,6 +41,12 @@ struct batch {
     size_t failed;     /* keys that a side did not answer for */
     struct ls_err why; /* of the first of them */
 };
+
+static enum ls_rc point(bool fail, const char *name, struct ls_err *err)
+{
+    return fail ? ls_err_set(err, LS_IO, "fail point %s", name) : LS_OK;
+}
+#define POINT(name, err) point(LS_FAILPOINT(name), name, err)
 
 static void batch_free(struct batch *b)
 {
@@ -311,9 +318,15 @@ enum ls_rc ls_inbox_act(struct ls_serve *serve, int64_t epoch, const struct ls_e
     if (rc == LS_OK)
         rc = judge_all(b, err);
     if (rc == LS_OK)
+        rc = POINT("inbox.judged", err);
+    if (rc == LS_OK)
         rc = act(b, err);
     if (rc == LS_OK)
+        rc = POINT("inbox.acted", err);
+    if (rc == LS_OK)
         rc = forget(b, epoch, out_waiting, err);
+    if (rc == LS_OK)
+        rc = POINT("inbox.forgotten", err);
     if (rc == LS_OK && b->failed == b->n) {
         if (err)
             *err = b->why;

@@ -7,6 +7,7 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "lockstep/layout.h"
 #include "serve/inbox.h"
 #include "serve/internal.h"
@@ -58,9 +59,10 @@ static enum ls_rc keep(struct ls_serve *serve, const struct ls_event *events, si
         return rc;
     }
     rc = cat->ops->commit(tx, err);
-    if (rc == LS_OK)
-        atomic_store(&serve->events_noted, true);
-    return rc;
+    if (rc != LS_OK)
+        return rc;
+    atomic_store(&serve->events_noted, true);
+    return LS_FAILPOINT("inbox.kept") ? ls_err_set(err, LS_IO, "fail point inbox.kept") : LS_OK;
 }
 
 static void count(struct ls_serve *serve, size_t all, size_t kept, size_t left)
