@@ -46,7 +46,8 @@ struct ls_scan_opts {
     int64_t grace_ms;            /* foreign objects younger than this are pending */
     unsigned ranges;             /* listed side by side; 0 = 4 */
     bool keep_synced;            /* spool synced keys too, so that they can be listed */
-    const char *spool_dir;       /* NULL = $TMPDIR or /tmp; files are unlinked at once */
+    bool unrecorded;             /* leave nothing in the catalog: neither the scan's row nor what it found */
+    const char *spool_dir;       /* NULL = $TMPDIR, /var/tmp or /tmp; files are unlinked at once */
     /* Share the scan with every process that asks for the same one meanwhile: join one that runs or was left behind
      * (but not if it began more than resume_ms ago and nobody works on it), else begin one. All of them get the same
      * result. LS_BUSY: one with other products, grace or keep_synced runs. */
@@ -75,8 +76,9 @@ struct ls_scan_totals {
 
 struct ls_scan;
 
-/* Recover dead intents, then scan. LS_OK with totals.complete = false when one side could not be read to its end (the
- * reasons are in the errors); other results mean that no scan took place. */
+/* Recover dead intents, then scan (an unrecorded one recovers only when it has found something to judge). LS_OK with
+ * totals.complete = false when one side could not be read to its end (the reasons are in the errors); other results
+ * mean that no scan took place. */
 enum ls_rc ls_scan_run(struct ls_engine *engine, const struct ls_scan_opts *opts, struct ls_scan **out_scan,
                        struct ls_err *err) LS_MUST_CHECK;
 void ls_scan_free(struct ls_scan *scan);

@@ -21,6 +21,8 @@ static enum ls_rc catalog_products(struct ls_scan *scan, const char *const *prod
     enum ls_rc rc = LS_OK;
     for (size_t i = 0; products && products[i] && !rc; i++) {
         bool exists = false;
+        if (!products[1] && atomic_load(&scan->synced))
+            break; /* the one product has keys */
         rc = cat->ops->product_exists(cat, NULL, products[i], &exists, err);
         if (!rc && exists)
             rc = ls_spool_product(batch, products[i], strlen(products[i]), err);
@@ -89,11 +91,10 @@ _Static_assert(LS_FINDING_ORPHANED == 1 && LS_FINDING_MISSING == 2 && LS_FINDING
                    LS_SCAN_MISFILED == 2 && LS_SCAN_UNRECORDED == 4,
                "the SQL above says so");
 
-enum ls_rc ls_scan_conclude(struct ls_scan *scan, struct ls_err *err)
+static enum ls_rc conclude_findings(struct ls_scan *scan, bool store_incomplete, bool catalog_incomplete,
+                                    struct ls_err *err)
 {
     struct ls_scan_totals *t = &scan->totals;
-    bool store_incomplete = atomic_load(&scan->store_incomplete);
-    bool catalog_incomplete = atomic_load(&scan->catalog_incomplete);
     enum ls_rc rc = LS_OK;
     if (store_incomplete)
         rc = ls_spool_drop_kind(scan->spool, LS_FINDING_MISSING, err);
@@ -103,8 +104,17 @@ enum ls_rc ls_scan_conclude(struct ls_scan *scan, struct ls_err *err)
         rc = ls_spool_pair_moved(scan->spool, &t->moved, err);
     if (!rc)
         rc = ls_spool_settle_twins(scan->spool, &t->twins, err);
-    if (!rc)
-        rc = ls_scan_count(scan, err);
+    return rc ? rc : ls_scan_count(scan, err);
+}
+
+enum ls_rc ls_scan_conclude(struct ls_scan *scan, struct ls_err *err)
+{
+    struct ls_scan_totals *t = &scan->totals;
+    bool store_incomplete = atomic_load(&scan->store_incomplete);
+    bool catalog_incomplete = atomic_load(&scan->catalog_incomplete);
+    enum ls_rc rc = LS_OK;
+    if (!ls_spool_plain(scan->spool))
+        rc = conclude_findings(scan, store_incomplete, catalog_incomplete, err);
     if (!rc)
         rc = ls_spool_product_count(scan->spool, &t->products, err);
     if (rc)

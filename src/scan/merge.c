@@ -26,7 +26,7 @@ struct merge {
     bool objects_ended;
     struct ls_image_page rows;
     size_t row_at;
-    bool rows_ended;
+    bool rows_last, rows_ended; /* no page comes after this one; no row either */
     struct ls_buf row_after;
     struct ls_buf product; /* the last key's, with what stands before it and the slash: "products/p1/" */
     struct ls_spool_batch batch;
@@ -89,9 +89,10 @@ static enum ls_rc check_rows(struct merge *m, struct ls_err *err)
 static enum ls_rc need_row(struct merge *m, struct ls_err *err)
 {
     struct ls_catalog *cat = m->scan->cat;
+    m->rows_ended = m->rows_ended || (m->rows_last && m->row_at == m->rows.n);
     if (m->rows_ended || m->broken || m->row_at < m->rows.n)
         return LS_OK;
-    if (atomic_load(&m->scan->stop))
+    if (atomic_load(&m->scan->stop) || ls_scan_cancelled(m->scan))
         return ls_err_set(err, LS_CANCELLED, "scan: stopped");
     if (m->rows.n) {
         ls_buf_reset(&m->row_after);
@@ -111,6 +112,7 @@ static enum ls_rc need_row(struct merge *m, struct ls_err *err)
         return LS_OK;
     }
     atomic_fetch_add(&m->scan->rows_seen, m->rows.n);
+    m->rows_last = m->rows.n < ROW_PAGE;
     m->rows_ended = m->rows.n == 0;
     return LS_OK;
 }
@@ -188,9 +190,9 @@ static enum ls_rc one_key(struct merge *m, const char *key, const struct ls_imag
 static enum ls_rc merge_all(struct merge *m, struct ls_err *err)
 {
     for (;;) {
-        enum ls_rc rc = need_object(m, err);
+        enum ls_rc rc = need_row(m, err); /* while the first page of objects is on its way */
         if (!rc)
-            rc = need_row(m, err);
+            rc = need_object(m, err);
         if (rc || m->broken)
             return rc;
         const struct ls_list_entry *object = m->objects_ended ? NULL : &m->objects.entries[m->object_at];

@@ -269,7 +269,7 @@ enum ls_rc ls_recheck_suspects(struct ls_scan *scan, struct ls_err *err)
     LS_AUTO(ls_buf) struct ls_buf after = LS_BUF_INIT(LS_BUF_LINE);
     if (!items)
         return ls_err_nomem(err);
-    for (;;) {
+    while (!ls_spool_plain(scan->spool)) {
         struct ls_spool_keys keys;
         enum ls_rc rc = ls_spool_suspects(scan->spool, after.data, LS_RECHECK_MAX, &keys, err);
         if (rc || keys.n == 0)
@@ -282,4 +282,5 @@ enum ls_rc ls_recheck_suspects(struct ls_scan *scan, struct ls_err *err)
         if (rc)
             return rc == LS_NOT_FOUND ? LS_OK : rc;
     }
+    return LS_OK;
 }

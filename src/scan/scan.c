@@ -4,7 +4,11 @@
  *
  * recover → merge all ranges side by side → read suspects again → fail closed → pair moved ones → count → keep the
  * findings in the catalog. The caller's thread only waits, tells of the progress and watches for the cancel flag while
- * the ranges are merged; everything after that is its own work. A shared scan goes another way, see share.c.
+ * the ranges are merged; everything after that is its own work. Where there is but one range it merges it itself. A
+ * shared scan goes another way, see share.c.
+ *
+ * An unrecorded scan of one product whose keys are all synced asks each side once, both at the same time, and writes
+ * nothing: what is synced needs no recovery of dead intents and no second look.
  */
 #include "lockstep/scan.h"
 
@@ -83,8 +87,8 @@ static void crew_wait(struct crew *crew, const struct ls_scan_opts *opts, uint64
     }
 }
 
-static enum ls_rc merge_ranges(struct ls_scan *scan, const struct ls_scan_opts *opts, const struct ls_ranges *ranges,
-                               unsigned width, struct ls_err *err)
+static enum ls_rc merge_side_by_side(struct ls_scan *scan, const struct ls_scan_opts *opts,
+                                     const struct ls_ranges *ranges, unsigned width, struct ls_err *err)
 {
     uint64_t total = 0;
     struct ls_workers *pool = NULL;
@@ -123,6 +127,17 @@ static enum ls_rc merge_ranges(struct ls_scan *scan, const struct ls_scan_opts *
     return crew.rc;
 }
 
+static enum ls_rc merge_ranges(struct ls_scan *scan, const struct ls_scan_opts *opts, const struct ls_ranges *ranges,
+                               unsigned width, struct ls_err *err)
+{
+    if (ranges->n > 1 || opts->progress)
+        return merge_side_by_side(scan, opts, ranges, width, err);
+    enum ls_rc rc = ranges->n ? ls_merge_range(scan, &ranges->items[0], err) : LS_OK;
+    if (ls_scan_cancelled(scan))
+        return ls_err_set(err, LS_CANCELLED, "scan: stopped on request");
+    return rc;
+}
+
 /* ---- public ---- */
 
 static enum ls_rc scan_new(struct ls_engine *engine, const struct ls_scan_opts *opts, struct ls_scan **out_scan,
@@ -157,6 +172,7 @@ static enum ls_rc scan_new(struct ls_engine *engine, const struct ls_scan_opts *
 static enum ls_rc scan_both(struct ls_scan *scan, const struct ls_scan_opts *opts, struct ls_err *err)
 {
     unsigned width = opts->ranges ? opts->ranges : RANGES;
+    struct ls_recover_stats recovered;
     struct ls_ranges ranges;
     enum ls_rc rc = opts->products ? ls_ranges_products(scan->layout, opts->products, &ranges, err)
                                    : ls_ranges_all(scan->cat, scan->layout, width, width, &ranges, err);
@@ -164,6 +180,8 @@ static enum ls_rc scan_both(struct ls_scan *scan, const struct ls_scan_opts *opt
         return rc;
     rc = merge_ranges(scan, opts, &ranges, width, err);
     ls_ranges_dispose(&ranges);
+    if (!rc && opts->unrecorded && !ls_spool_plain(scan->spool))
+        rc = ls_engine_recover(scan->engine, &recovered, err);
     if (!rc)
         rc = ls_recheck_suspects(scan, err);
     if (!rc)
@@ -208,6 +226,8 @@ static void record(struct ls_scan *scan, struct ls_scan_row *row, bool done)
 static enum ls_rc scan_alone(struct ls_scan *scan, const struct ls_scan_opts *opts, struct ls_err *err)
 {
     struct ls_scan_row row;
+    if (opts->unrecorded)
+        return scan_both(scan, opts, err);
     ls_scan_begin_row(scan, opts->products, &row);
     enum ls_rc rc = scan->cat->ops->scan_put(scan->cat, &row, err);
     if (rc)
@@ -224,7 +244,7 @@ enum ls_rc ls_scan_run(struct ls_engine *engine, const struct ls_scan_opts *opts
 {
     struct ls_recover_stats recovered = {0};
     struct ls_scan *scan = NULL;
-    enum ls_rc rc = ls_engine_recover(engine, &recovered, err);
+    enum ls_rc rc = opts->unrecorded ? LS_OK : ls_engine_recover(engine, &recovered, err);
     if (!rc)
         rc = scan_new(engine, opts, &scan, err);
     if (rc || !scan)

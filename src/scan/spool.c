@@ -2,9 +2,11 @@
 /*
  * The scan's memory on disk.
  *
- * One transaction that never commits: the file is unlinked as soon as it is open, and pages leave the small cache for
- * the file when it is full. Keys are blobs that always have a NUL behind them when they are read back (stored with it
- * they would order wrongly, so it is SQLite's column_text that adds it). Threads: see the header.
+ * One transaction that never commits, in SQLite's own temporary database: pages leave the small cache for an unlinked
+ * file when it is full, and a scan that finds little needs no file. Where it lies is SQLite's choice (TMPDIR, then
+ * /var/tmp, /tmp) unless the caller names a folder; there it is unlinked as soon as it is open. Keys are blobs that
+ * always have a NUL behind them when they are read back (stored with it they would order wrongly, so it is SQLite's
+ * column_text that adds it). Threads: see the header.
  */
 #include "scan/spool_db.h"
 
@@ -15,6 +17,14 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+
+/* Opening a spool takes longer than checking a product, so a few that are as good as new are kept for the next scans of
+ * the process, as long as they hold little memory. */
+#define IDLE_MOST 8
+#define IDLE_ADDED_MOST 2000
+static pthread_mutex_t idle_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct ls_spool *idle; /* idle_lock, as the number */
+static unsigned n_idle;
 
 /* More texts than this tell nobody anything. */
 #define ERRORS_KEPT 100
@@ -52,6 +62,14 @@ enum ls_rc ls_spool_run(struct ls_spool *spool, sqlite3_stmt *stmt, struct ls_er
     return rc;
 }
 
+static enum ls_rc open_db(struct ls_spool *spool, const char *path, struct ls_err *err)
+{
+    int opened = sqlite3_open_v2(path, &spool->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (opened == SQLITE_OK && sqlite3_exec(spool->db, schema, NULL, NULL, NULL) == SQLITE_OK)
+        return LS_OK;
+    return spool->db ? ls_spool_fail(spool, "making tables", err) : ls_err_nomem(err);
+}
+
 /* Open the database in a new file that nobody else can name. */
 static enum ls_rc open_unlinked(struct ls_spool *spool, const char *dir, struct ls_err *err)
 {
@@ -60,13 +78,9 @@ static enum ls_rc open_unlinked(struct ls_spool *spool, const char *dir, struct 
         return ls_err_nomem(err);
     int fd = mkstemp(path);
     if (fd < 0)
-        return ls_err_errno(err, errno, "scan: cannot make a spool file in %s (set TMPDIR)", dir);
+        return ls_err_errno(err, errno, "scan: cannot make a spool file in %s", dir);
     close(fd);
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-    int opened = sqlite3_open_v2(path, &spool->db, flags, NULL);
-    enum ls_rc rc = LS_OK;
-    if (opened != SQLITE_OK || sqlite3_exec(spool->db, schema, NULL, NULL, NULL) != SQLITE_OK)
-        rc = spool->db ? ls_spool_fail(spool, "making tables", err) : ls_err_nomem(err);
+    enum ls_rc rc = open_db(spool, path, err);
     unlink(path);
     return rc;
 }
@@ -91,19 +105,54 @@ static enum ls_rc prepare_all(struct ls_spool *spool, struct ls_err *err)
         rc = ls_spool_prepare(spool, put_sql, &spool->put, err);
     if (!rc)
         rc = ls_spool_prepare(spool, "UPDATE finding SET mended=mended|?2 WHERE key=?1", &spool->mend, err);
+    if (!rc)
+        rc = ls_spool_prepare(spool, "DELETE FROM finding", &spool->clear_findings, err);
+    if (!rc)
+        rc = ls_spool_prepare(spool, "DELETE FROM product", &spool->clear_products, err);
     return rc;
+}
+
+static struct ls_spool *take_idle(void)
+{
+    LS_LOCK(&idle_lock);
+    struct ls_spool *spool = idle;
+    if (spool) {
+        idle = spool->next;
+        n_idle--;
+    }
+    return spool;
+}
+
+/* Empty it for the next scan; false: it is not worth it, or it cannot be. */
+static bool make_idle(struct ls_spool *spool)
+{
+    if (spool->odd || spool->named || spool->errors || spool->added > IDLE_ADDED_MOST || !spool->clear_products ||
+        ls_spool_run(spool, spool->clear_findings, NULL) || ls_spool_run(spool, spool->clear_products, NULL))
+        return false;
+    spool->added = 0;
+    LS_LOCK(&idle_lock);
+    if (n_idle == IDLE_MOST)
+        return false;
+    spool->next = idle;
+    idle = spool;
+    n_idle++;
+    return true;
 }
 
 enum ls_rc ls_spool_open(const char *dir, struct ls_spool **out_spool, struct ls_err *err)
 {
-    const char *tmpdir = secure_getenv("TMPDIR");
-    if (!dir || !*dir)
-        dir = tmpdir && *tmpdir ? tmpdir : "/tmp";
-    struct ls_spool *spool = calloc(1, sizeof *spool);
+    bool named = dir && *dir;
+    struct ls_spool *spool = named ? NULL : take_idle();
+    if (spool) {
+        *out_spool = spool;
+        return LS_OK;
+    }
+    spool = calloc(1, sizeof *spool);
     if (!spool)
         return ls_err_nomem(err);
+    spool->named = named;
     pthread_mutex_init(&spool->mutex, NULL);
-    enum ls_rc rc = open_unlinked(spool, dir, err);
+    enum ls_rc rc = named ? open_unlinked(spool, dir, err) : open_db(spool, "", err);
     if (!rc)
         rc = prepare_all(spool, err);
     if (rc) {
@@ -116,8 +165,10 @@ enum ls_rc ls_spool_open(const char *dir, struct ls_spool **out_spool, struct ls
 
 void ls_spool_close(struct ls_spool *spool)
 {
-    if (!spool)
+    if (!spool || make_idle(spool))
         return;
+    sqlite3_finalize(spool->clear_findings);
+    sqlite3_finalize(spool->clear_products);
     sqlite3_finalize(spool->add_suspect);
     sqlite3_finalize(spool->add_synced);
     sqlite3_finalize(spool->add_product);
@@ -151,6 +202,7 @@ enum ls_rc ls_spool_flush(struct ls_spool_batch *batch, struct ls_err *err)
         switch (batch->items[i].what) {
         case LS_SPOOL_SUSPECT:
             stmt = spool->add_suspect;
+            spool->odd = true;
             if (batch->items[i].twin)
                 sqlite3_bind_int64(stmt, 2, batch->items[i].twin);
             else
@@ -160,6 +212,7 @@ enum ls_rc ls_spool_flush(struct ls_spool_batch *batch, struct ls_err *err)
         case LS_SPOOL_SYNCED: {
             const char *etag = batch->text.data + batch->items[i].etag_at;
             stmt = spool->add_synced;
+            spool->odd = spool->odd || batch->items[i].flags;
             sqlite3_bind_int64(stmt, 2, batch->items[i].flags);
             ls_spool_bind_text(stmt, 3, batch->items[i].flags & LS_SCAN_UNRECORDED ? "" : etag);
             sqlite3_bind_int64(stmt, 4, (sqlite3_int64)batch->items[i].size_bytes);
@@ -173,6 +226,7 @@ enum ls_rc ls_spool_flush(struct ls_spool_batch *batch, struct ls_err *err)
         ls_spool_bind_key(stmt, 1, key);
         rc = ls_spool_run(spool, stmt, err);
     }
+    spool->added += batch->n;
     batch->n = 0;
     ls_buf_reset(&batch->text);
     return rc;
@@ -251,6 +305,8 @@ void ls_spool_error(struct ls_spool *spool, const char *text)
     enum ls_rc rc = ls_spool_run(spool, spool->add_error, NULL);
     (void)rc; /* the count still tells */
 }
+
+bool ls_spool_plain(const struct ls_spool *spool) { return !spool->odd; }
 
 uint64_t ls_spool_error_count(const struct ls_spool *spool) { return spool->errors; }
 

@@ -2,9 +2,9 @@
 /*
  * The scan's memory on disk: suspects while both sides are merged, findings afterwards, products and errors.
  *
- * A private SQLite database in an unlinked file, never synced, with a small page cache, so that a scan's memory does
- * not grow with what it finds. It knows nothing of the layout. Threads: adding (the batch functions, ls_spool_error)
- * may be called from any thread; everything else belongs to the scan's caller.
+ * A private SQLite database in memory and, when that is full, in an unlinked file, never synced, with a small page
+ * cache, so that a scan's memory does not grow with what it finds. It knows nothing of the layout. Threads: adding (the
+ * batch functions, ls_spool_error) may be called from any thread; everything else belongs to the scan's caller.
  */
 #ifndef LOCKSTEP_SCAN_SPOOL_H
 #define LOCKSTEP_SCAN_SPOOL_H
@@ -16,7 +16,7 @@
 
 struct ls_spool;
 
-/* dir NULL = $TMPDIR or /tmp. */
+/* dir NULL = $TMPDIR, /var/tmp or /tmp, once it needs one. */
 enum ls_rc ls_spool_open(const char *dir, struct ls_spool **out_spool, struct ls_err *err) LS_MUST_CHECK;
 void ls_spool_close(struct ls_spool *spool); /* takes NULL */
 
@@ -54,6 +54,8 @@ enum ls_rc ls_spool_product(struct ls_spool_batch *batch, const char *name, size
 
 /* Keep a text of what could not be read; those past a bound are only counted. */
 void ls_spool_error(struct ls_spool *spool, const char *text);
+/* Has nothing come in but products, errors and synced keys without a flag? Not while batches are out. */
+bool ls_spool_plain(const struct ls_spool *spool);
 uint64_t ls_spool_error_count(const struct ls_spool *spool);
 
 /* ---- afterwards ---- */

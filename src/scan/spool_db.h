@@ -11,8 +11,11 @@
 struct ls_spool {
     pthread_mutex_t mutex; /* while merging: all fields below */
     sqlite3 *db;
-    sqlite3_stmt *add_suspect, *add_synced, *add_product, *add_error, *put, *mend;
-    uint64_t errors;
+    sqlite3_stmt *add_suspect, *add_synced, *add_product, *add_error, *put, *mend, *clear_findings, *clear_products;
+    uint64_t errors, added;
+    bool odd;              /* see ls_spool_plain */
+    bool named;            /* its folder was the caller's choice */
+    struct ls_spool *next; /* while it is idle; lock of the list */
 };
 
 /* The class and text of what SQLite just refused. */

@@ -12,6 +12,7 @@
 enum ls_rc ls_spool_put(struct ls_spool *spool, const struct ls_spool_finding *f, struct ls_err *err)
 {
     sqlite3_stmt *stmt = spool->put;
+    spool->odd = true;
     ls_spool_bind_key(stmt, 1, f->key);
     sqlite3_bind_int(stmt, 2, (int)f->kind);
     sqlite3_bind_int64(stmt, 3, f->flags);
@@ -55,6 +56,7 @@ enum ls_rc ls_spool_watch(struct ls_spool *spool, struct ls_err *err)
     static const char watch[] = "CREATE TABLE changed(key BLOB PRIMARY KEY) WITHOUT ROWID;"
                                 "CREATE TRIGGER watch AFTER UPDATE ON finding BEGIN"
                                 " INSERT OR IGNORE INTO changed VALUES(NEW.key); END";
+    spool->odd = true;
     if (sqlite3_exec(spool->db, watch, NULL, NULL, NULL) != SQLITE_OK)
         return ls_spool_fail(spool, "watching findings", err);
     return LS_OK;

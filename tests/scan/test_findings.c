@@ -386,6 +386,58 @@ static void the_scan_is_recorded_in_the_catalog(void **state)
     assert_string_equal(row.scope, "");
 }
 
+static enum ls_rc count_calls(struct world *w, enum ls_store_op op, const char *key, bool after)
+{
+    (void)key;
+    if (!after && op != LS_STORE_OP_URL) /* which asks nobody */
+        atomic_fetch_add(&w->fired, 1);
+    return LS_OK;
+}
+
+static void an_unrecorded_scan_of_a_synced_product_lists_it_once_and_writes_nothing(void **state)
+{
+    struct world *w = *state;
+    struct ls_scan_row row;
+    world_image(w, A, "a");
+    world_image(w, C, "c");
+    w->opts.products = (const char *const[]){"p1", NULL};
+    w->opts.keep_synced = w->opts.unrecorded = true;
+    w->hook = count_calls;
+    int changes = world_sql_int(w, "SELECT max(seq) FROM sqlite_sequence");
+    world_scan(w);
+    assert_int_equal(atomic_load(&w->fired), 1);
+    world_in_step(w, 1);
+    assert_int_equal(ls_scan_totals(w->scan)->products, 1);
+    assert_string_equal(world_keys(w, NULL), A "\n");
+    assert_int_equal(w->cat->ops->scan_get(w->cat, 0, &row, NULL), LS_NOT_FOUND);
+    assert_int_equal(world_sql_int(w, "SELECT max(seq) FROM sqlite_sequence"), changes);
+}
+
+static void an_unrecorded_scan_finds_what_a_recorded_one_does(void **state)
+{
+    struct world *w = *state;
+    struct ls_scan_row row;
+    world_image(w, A, "a");
+    world_image(w, C, "c");
+    world_put(w, B, "b");
+    world_delete(w, A);
+    w->opts.products = (const char *const[]){"p1", NULL};
+    w->opts.keep_synced = w->opts.unrecorded = true;
+    const struct ls_scan_totals *t = world_scan(w);
+    assert_true(t->complete);
+    assert_int_equal(t->by_kind[LS_FINDING_ORPHANED], 1);
+    assert_int_equal(t->by_kind[LS_FINDING_MISSING], 1);
+    assert_string_equal(world_keys(w, NULL), A "\n" B "\n");
+    assert_int_equal(w->cat->ops->scan_get(w->cat, 0, &row, NULL), LS_NOT_FOUND);
+    w->opts.products = (const char *const[]){"p2", NULL}; /* nothing of the other product's is told of it */
+    world_scan(w);
+    world_in_step(w, 1);
+    assert_string_equal(world_keys(w, NULL), C "\n");
+    w->opts.products = (const char *const[]){"p3", NULL};
+    assert_int_equal(world_scan(w)->products, 0);
+    assert_string_equal(world_keys(w, NULL), "");
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
@@ -412,6 +464,8 @@ int main(void)
         T(what_is_lockstep_s_own_is_never_looked_at),
         T(many_ranges_find_each_key_once),
         T(the_scan_is_recorded_in_the_catalog),
+        T(an_unrecorded_scan_of_a_synced_product_lists_it_once_and_writes_nothing),
+        T(an_unrecorded_scan_finds_what_a_recorded_one_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
