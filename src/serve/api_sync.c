@@ -122,7 +122,7 @@ static void answer(const struct ls_answer *what, const char *product, struct ls_
     struct ls_err err = LS_ERR_INIT;
     struct ls_json json;
     FILE *out = NULL;
-    enum ls_rc rc = ls_reply_file(reply, 200, "application/json", &out, &err);
+    enum ls_rc rc = ls_reply_any(reply, 200, "application/json", &out, &err);
     if (!rc) {
         ls_json_init(&json, out);
         rc = product ? ls_answer_product(&json, what, product, &err) : ls_answer_all(&json, what, &err);

@@ -10,9 +10,13 @@
 #include <unistd.h>
 
 #include "base/auto.h"
-#include "base/buf.h"
+#include "base/file.h"
 
-void ls_reply_init(struct ls_reply *reply) { *reply = (struct ls_reply){.fd = -1}; }
+void ls_reply_init(struct ls_reply *reply)
+{
+    *reply = (struct ls_reply){.fd = -1};
+    ls_buf_init(&reply->kept, LS_REPLY_MEMORY_MAX);
+}
 
 void ls_reply_dispose(struct ls_reply *reply)
 {
@@ -20,6 +24,7 @@ void ls_reply_dispose(struct ls_reply *reply)
         fclose(reply->stream);
     if (reply->fd >= 0)
         close(reply->fd);
+    ls_buf_dispose(&reply->kept);
     free(reply->text);
     ls_reply_init(reply);
 }
@@ -51,19 +56,30 @@ static int open_unlinked(void)
     return fd;
 }
 
-enum ls_rc ls_reply_file(struct ls_reply *reply, unsigned status, const char *type, FILE **out_stream,
-                         struct ls_err *err)
+/* The stream's writer: nothing goes to a file that memory has room for. */
+static ssize_t keep(void *ctx, const char *data, size_t len)
 {
+    struct ls_reply *reply = ctx;
+    if (reply->fd < 0 && ls_buf_add(&reply->kept, data, len) == LS_OK)
+        return (ssize_t)len;
+    if (reply->fd < 0) {
+        reply->fd = open_unlinked();
+        if (reply->fd < 0 || ls_write_all(reply->fd, reply->kept.data, reply->kept.len) != 0)
+            return 0;
+        ls_buf_dispose(&reply->kept);
+    }
+    return ls_write_all(reply->fd, data, len) == 0 ? (ssize_t)len : 0;
+}
+
+enum ls_rc ls_reply_any(struct ls_reply *reply, unsigned status, const char *type, FILE **out_stream,
+                        struct ls_err *err)
+{
+    static const cookie_io_functions_t writer = {.write = keep};
     begin(reply, status, type);
-    reply->fd = open_unlinked();
-    int copy = reply->fd < 0 ? -1 : dup(reply->fd);
-    reply->stream = copy < 0 ? NULL : fdopen(copy, "w");
+    reply->stream = fopencookie(reply, "w", writer);
     if (!reply->stream) {
-        int saved = errno;
-        if (copy >= 0)
-            close(copy);
         ls_reply_dispose(reply);
-        return ls_err_errno(err, saved, "serve: cannot make a file for the answer (set TMPDIR)");
+        return ls_err_nomem(err);
     }
     *out_stream = reply->stream;
     return LS_OK;
@@ -114,6 +130,11 @@ enum ls_rc ls_reply_finish(struct ls_reply *reply, struct ls_err *err)
         failed = size < 0;
         saved = errno;
         reply->fd_size_bytes = failed ? 0 : (uint64_t)size;
+    } else if (!failed && !reply->text) {
+        reply->text_len = reply->kept.len;
+        reply->text = ls_buf_steal(&reply->kept);
+        failed = !reply->text;
+        saved = ENOMEM;
     }
     if (!failed)
         return LS_OK;

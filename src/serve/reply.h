@@ -2,8 +2,9 @@
 /*
  * The answer to a request, whole before the first byte of it is sent.
  *
- * Short ones are written to memory, those of any length to an unlinked file: so memory stays flat, who reads slowly
- * holds no thread, and a failure in the middle still becomes an error instead of half an answer.
+ * Short ones are written to memory, and those of any length to memory until they prove long, then to an unlinked file:
+ * so memory stays flat, who reads slowly holds no thread, and a failure in the middle still becomes an error instead of
+ * half an answer.
  */
 #ifndef LOCKSTEP_SERVE_REPLY_H
 #define LOCKSTEP_SERVE_REPLY_H
@@ -11,9 +12,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "lockstep/err.h"
+#include "base/buf.h"
 
 #define LS_REPLY_HEADERS_MAX 8
+#define LS_REPLY_MEMORY_MAX ((size_t)256 * 1024) /* more than this goes to a file */
 
 struct ls_reply {
     unsigned status; /* 0: nothing was answered yet */
@@ -24,6 +26,7 @@ struct ls_reply {
     } headers[LS_REPLY_HEADERS_MAX];
     size_t n_headers;
     FILE *stream;         /* while it is written */
+    struct ls_buf kept;   /* what was written while there is no file */
     char *text;           /* in memory, or NULL */
     size_t text_len;      /* of text or constant */
     const char *constant; /* bytes that live for ever, or NULL */
@@ -37,9 +40,10 @@ void ls_reply_dispose(struct ls_reply *reply);
 
 /* Begin an answer; one that was begun before is dropped, with its headers. NULL when out of memory. type lives on. */
 FILE *ls_reply_text(struct ls_reply *reply, unsigned status, const char *type);
-/* As ls_reply_text, for answers of any length. LS_NO_SPACE and the like when there is no file to be had. */
-enum ls_rc ls_reply_file(struct ls_reply *reply, unsigned status, const char *type, FILE **out_stream,
-                         struct ls_err *err) LS_MUST_CHECK;
+/* As ls_reply_text, for answers of any length; the reply must stay where it is until it is finished. Writing fails with
+ * errno when there is no file to be had. */
+enum ls_rc ls_reply_any(struct ls_reply *reply, unsigned status, const char *type, FILE **out_stream,
+                        struct ls_err *err) LS_MUST_CHECK;
 /* Answer with bytes that live for ever. */
 void ls_reply_constant(struct ls_reply *reply, unsigned status, const char *type, const char *data, size_t len);
 

@@ -32,7 +32,7 @@ static void send_bytes(struct ls_serve *serve, const struct ls_request *req, con
         ls_reply_header(reply, "Content-Range", "bytes */%llu", (unsigned long long)info->size_bytes);
         return;
     }
-    enum ls_rc rc = ls_reply_file(reply, kind == LS_RANGE_GOOD ? 206 : 200, type, &out, &err);
+    enum ls_rc rc = ls_reply_any(reply, kind == LS_RANGE_GOOD ? 206 : 200, type, &out, &err);
     if (!rc && info->size_bytes)
         rc = ls_store_get(ls_engine_store(serve->opts->engine), &get, to_file, out, NULL, &err);
     if (rc) {
