@@ -80,8 +80,9 @@ static bool check_product(struct ls_serve *serve, const char *product, struct ls
     return false;
 }
 
-/* Scan one product, or everything when it is NULL. NULL when the reply says why not. */
-static struct ls_scan *scan(struct ls_serve *serve, const struct ls_request *req, const char *product,
+/* Scan one product, or everything when it is NULL. NULL when the reply says why not. A shop may check products all day
+ * long: that is nothing for the history. */
+static struct ls_scan *scan(struct ls_serve *serve, const struct ls_request *req, const char *product, bool recorded,
                             struct ls_reply *reply)
 {
     const char *const products[] = {product, NULL};
@@ -89,6 +90,7 @@ static struct ls_scan *scan(struct ls_serve *serve, const struct ls_request *req
         .products = product ? products : NULL,
         .ranges = serve->opts->ranges,
         .keep_synced = true,
+        .unrecorded = !recorded,
         .cancel = serve->opts->cancel,
         .progress = req->progress ? note_progress : NULL,
         .progress_ctx = req->progress,
@@ -139,7 +141,7 @@ static void answer(const struct ls_answer *what, const char *product, struct ls_
 
 static void check(struct ls_serve *serve, const struct ls_request *req, const char *product, struct ls_reply *reply)
 {
-    LS_AUTO(ls_scan) struct ls_scan *found = scan(serve, req, product, reply);
+    LS_AUTO(ls_scan) struct ls_scan *found = scan(serve, req, product, !product, reply);
     const struct ls_answer what = {.scan = found};
     if (found)
         answer(&what, product, reply);
@@ -219,7 +221,7 @@ static void mend(struct ls_serve *serve, const struct ls_request *req, const cha
     struct wishes wishes;
     if (!read_wishes(req, &wishes, reply))
         return;
-    LS_AUTO(ls_scan) struct ls_scan *found = scan(serve, req, product, reply);
+    LS_AUTO(ls_scan) struct ls_scan *found = scan(serve, req, product, true, reply);
     if (!found)
         return;
     if (!ls_scan_totals(found)->complete) {
