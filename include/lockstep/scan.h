@@ -145,6 +145,7 @@ struct ls_sync_opts {
     /* Before the first change the catalog is copied to <backup_path>-<time>; the newest 3 of these are kept. NULL = no
      * copy. */
     const char *backup_path;
+    int64_t backup_age_ms; /* no copy while there is one that is younger than this; 0 = always one */
     const atomic_bool *cancel;
     void (*progress)(void *ctx, uint64_t done, uint64_t total);
     void *progress_ctx;

@@ -18,12 +18,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-/* Write the time in a form that file names bear and that sorts. */
-static void stamp_now(char out[LS_TIME_LEN])
+#define FOUND_MOST 1000
+
+/* Write a time in a form that file names bear and that sorts. */
+static void write_stamp(int64_t ns, char out[LS_TIME_LEN])
 {
     char iso[LS_TIME_LEN];
     char *to = out;
-    ls_time_iso(ls_now_ns(), iso);
+    ls_time_iso(ns, iso);
     for (const char *from = iso; *from; from++) {
         if (*from != '-' && *from != ':')
             *to++ = *from;
@@ -46,44 +48,76 @@ static bool is_stamp(const char *text)
 
 static int newest_first(const void *a, const void *b) { return strcmp(*(char *const *)b, *(char *const *)a); }
 
+/* The backups beside a path. */
+struct found {
+    DIR *dir; /* or NULL */
+    size_t stamp_at;
+    char *names[FOUND_MOST]; /* newest first */
+    size_t n;
+};
+
+static void found_auto(struct found *found)
+{
+    for (size_t i = 0; i < found->n; i++)
+        free(found->names[i]);
+    if (found->dir)
+        closedir(found->dir);
+}
+
+/* What cannot be read is not found. */
+static void find(const char *path, struct found *out)
+{
+    LS_AUTO(ls_free) char *folder = strdup(path);
+    char *slash = folder ? strrchr(folder, '/') : NULL;
+    const char *base = slash ? path + (slash - folder) + 1 : path;
+    size_t base_len = strlen(base);
+    out->n = 0;
+    out->stamp_at = base_len + 1;
+    if (slash)
+        *slash = '\0';
+    out->dir = !folder ? NULL : opendir(!slash ? "." : *folder ? folder : "/");
+    for (struct dirent *e; out->dir && out->n < FOUND_MOST && (e = readdir(out->dir));) {
+        if (strncmp(e->d_name, base, base_len) != 0 || e->d_name[base_len] != '-' ||
+            !is_stamp(e->d_name + out->stamp_at))
+            continue;
+        out->names[out->n] = strdup(e->d_name);
+        if (!out->names[out->n])
+            break;
+        out->n++;
+    }
+    qsort(out->names, out->n, sizeof out->names[0], newest_first);
+}
+
 /* Remove all but the newest. What cannot be removed is only logged: the backup itself is there. */
 static void prune(const char *path)
 {
-    LS_AUTO(ls_free) char *dir = strdup(path);
-    char *slash = dir ? strrchr(dir, '/') : NULL;
-    const char *base = slash ? slash + 1 : path;
-    size_t base_len = strlen(base);
-    if (!dir)
-        return;
-    LS_AUTO(ls_free) char *base_copy = strdup(base);
-    if (slash)
-        *slash = '\0';
-    DIR *d = opendir(!slash ? "." : *dir ? dir : "/");
-    char *names[1000];
-    size_t n = 0;
-    for (struct dirent *e; d && base_copy && n < sizeof names / sizeof names[0] && (e = readdir(d));) {
-        if (strncmp(e->d_name, base_copy, base_len) != 0 || e->d_name[base_len] != '-' ||
-            !is_stamp(e->d_name + base_len + 1))
-            continue;
-        names[n] = strdup(e->d_name);
-        if (!names[n])
-            break;
-        n++;
+    LS_AUTO(found) struct found found;
+    find(path, &found);
+    for (size_t i = LS_BACKUPS_KEPT; i < found.n; i++)
+        if (unlinkat(dirfd(found.dir), found.names[i], 0) < 0)
+            LS_LOG_WARN("scan", "backup-kept", {"name", ls_v_str(found.names[i])});
+}
+
+bool ls_backup_younger(const char *path, int64_t age_ms)
+{
+    char oldest[LS_TIME_LEN], now[LS_TIME_LEN];
+    LS_AUTO(found) struct found found;
+    int64_t now_ns = ls_now_ns();
+    write_stamp(now_ns - age_ms * LS_NS_PER_MS, oldest);
+    write_stamp(now_ns, now);
+    find(path, &found);
+    for (size_t i = 0; i < found.n; i++) {
+        const char *stamp = found.names[i] + found.stamp_at;
+        if (strcmp(stamp, oldest) > 0 && strcmp(stamp, now) <= 0) /* one of the future comes from a wrong clock */
+            return true;
     }
-    qsort(names, n, sizeof names[0], newest_first);
-    for (size_t i = 0; i < n; i++) {
-        if (i >= LS_BACKUPS_KEPT && unlinkat(dirfd(d), names[i], 0) < 0)
-            LS_LOG_WARN("scan", "backup-kept", {"name", ls_v_str(names[i])});
-        free(names[i]);
-    }
-    if (d)
-        closedir(d);
+    return false;
 }
 
 enum ls_rc ls_backup_make(struct ls_catalog *cat, const char *path, struct ls_err *err)
 {
     char stamp[LS_TIME_LEN];
-    stamp_now(stamp);
+    write_stamp(ls_now_ns(), stamp);
     LS_AUTO(ls_free) char *to = ls_strf("%s-%s", path, stamp);
     if (!to)
         return ls_err_nomem(err);

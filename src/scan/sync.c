@@ -304,7 +304,8 @@ enum ls_rc ls_sync_run(struct ls_engine *engine, struct ls_scan *scan, const str
     s.planned = plan.adopt + plan.remove_orphaned + plan.remove_misplaced + plan.drop + plan.refresh + plan.relink +
                 plan.refile;
     enum ls_rc rc = ls_sync_guard(engine, scan, opts, err);
-    if (!rc && !opts->dry_run && opts->backup_path && s.planned)
+    if (!rc && !opts->dry_run && opts->backup_path && s.planned &&
+        !(opts->backup_age_ms && ls_backup_younger(opts->backup_path, opts->backup_age_ms)))
         rc = ls_backup_make(scan->cat, opts->backup_path, err);
     if (!rc)
         rc = ls_spool_mark(scan->spool, NULL, 0, err);

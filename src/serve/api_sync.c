@@ -19,6 +19,8 @@
 #include "serve/problem.h"
 
 #define FAILURES_KEPT 100 /* texts of what could not be mended */
+/* A shop may mend one product after the other: for those one copy of the whole catalog a day will do. */
+#define BACKUP_OF_ONE_MS ((int64_t)24 * 60 * 60 * 1000)
 
 LS_AUTO_DEFINE(ls_scan, struct ls_scan *, ls_scan_free)
 
@@ -163,7 +165,7 @@ static bool read_wishes(const struct ls_request *req, struct wishes *out, struct
     return ls_request_fields(req, fields, sizeof fields / sizeof *fields, reply);
 }
 
-static struct ls_sync_opts sync_opts(const struct ls_serve *serve, const struct ls_request *req,
+static struct ls_sync_opts sync_opts(const struct ls_serve *serve, const struct ls_request *req, const char *product,
                                      const struct wishes *wishes)
 {
     bool confirmed = wishes->confirm != UINT64_MAX;
@@ -178,6 +180,7 @@ static struct ls_sync_opts sync_opts(const struct ls_serve *serve, const struct 
         .max_change_words = "\"confirm\": ",
         .allow_empty_words = "\"allowEmpty\": true",
         .backup_path = serve->opts->backup_path,
+        .backup_age_ms = product ? BACKUP_OF_ONE_MS : 0,
         .progress = req->progress ? note_progress : NULL,
         .progress_ctx = req->progress,
         .cancel = serve->opts->cancel,
@@ -228,7 +231,7 @@ static void mend(struct ls_serve *serve, const struct ls_request *req, const cha
         ls_problem(reply, 503, "incomplete", "one side could not be read to its end, so nothing was changed");
         return;
     }
-    const struct ls_sync_opts opts = sync_opts(serve, req, &wishes);
+    const struct ls_sync_opts opts = sync_opts(serve, req, product, &wishes);
     LS_AUTO(failures) struct failures failures = {0};
     struct ls_sync_totals totals = {0};
     struct ls_err err = LS_ERR_INIT;

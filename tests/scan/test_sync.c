@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 #define A "products/p1/500ml/hero-card/a.jpg"
 #define B "products/p1/500ml/hero-card/b.jpg"
 #define C "products/p2/1kg/info-card/c.jpg"
@@ -362,6 +364,41 @@ static void the_catalog_is_backed_up_before_the_first_change_and_three_are_kept(
     assert_false(world_has_row(w, ORPHAN));
 }
 
+static void one_new_orphan_is_adopted(struct world *w, const struct ls_sync_opts *opts, int n)
+{
+    char key[128];
+    snprintf(key, sizeof key, "products/p1/1kg/hero-card/new-%d.jpg", n);
+    world_put(w, key, "x");
+    world_scan(w);
+    assert_int_equal(world_sync(w, opts, LS_OK).done.adopt, 1);
+}
+
+static void no_backup_is_made_while_there_is_one_that_is_young_enough(void **state)
+{
+    struct world *w = *state;
+    char path[192], other[224];
+    snprintf(path, sizeof path, "%s/catalog.db.backup", w->dir);
+    struct ls_sync_opts opts = all_options();
+    opts.backup_path = path;
+    opts.backup_age_ms = 3600 * 1000;
+    /* one of long ago, and one of a clock that was wrong: neither is a backup of now */
+    static const char *const stamps[] = {"20200102T030405.678Z", "29990102T030405.678Z"};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(other, sizeof other, "%s-%s", path, stamps[i]);
+        fclose(fopen(other, "w"));
+    }
+    one_new_orphan_is_adopted(w, &opts, 1);
+    assert_int_equal(count_files(w->dir, "catalog.db.backup-"), 3);
+    one_new_orphan_is_adopted(w, &opts, 2);
+    one_new_orphan_is_adopted(w, &opts, 3);
+    assert_int_equal(count_files(w->dir, "catalog.db.backup-"), 3);
+    assert_int_equal(count_files(w->dir, "catalog.db.backup-2020"), 1);
+    opts.backup_age_ms = 1;
+    ls_sleep_ms(2); /* so much older must it be */
+    one_new_orphan_is_adopted(w, &opts, 4);
+    assert_int_equal(count_files(w->dir, "catalog.db.backup-2020"), 0); /* pushed out by the new one */
+}
+
 static void a_cancelled_sync_stops_between_batches(void **state)
 {
     struct world *w = *state;
@@ -407,6 +444,7 @@ int main(void)
         T(a_bucket_without_its_mark_or_with_another_loses_nothing),
         T(nothing_to_do_needs_no_guard),
         T(the_catalog_is_backed_up_before_the_first_change_and_three_are_kept),
+        T(no_backup_is_made_while_there_is_one_that_is_young_enough),
         T(a_cancelled_sync_stops_between_batches),
         T(many_findings_go_in_batches),
     };

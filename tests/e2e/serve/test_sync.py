@@ -41,6 +41,20 @@ def test_orphaned_files_are_reported_then_removed(lockstep, server):
     assert [item["key"] for item in trash] == [ORPHAN], "what was removed can be had back"
 
 
+def test_the_catalog_is_copied_once_for_many_products_and_each_time_for_all(lockstep, server):
+    seed(lockstep, ("p1", "500ml", 2))
+
+    def copies_after(path: str) -> int:
+        lockstep.backend.put(ORPHAN, png("orphan"))
+        assert server.post(path, {"removeOrphaned": True}).json["mended"]["removedOrphaned"] == 1
+        return len(list(lockstep.folder.glob("*.backup-*")))
+
+    assert [copies_after(path) for path in (one("p1", "sync"), one("p1", "sync"), SYNC_ALL)] == [1, 1, 2]
+    assert copies_after(one("p1", "sync")) == 2
+    assert len(lockstep.json("trash", "list", "--json")) == 4, "what was removed without a copy can be had back as well"
+    lockstep.assert_in_step()
+
+
 def test_missing_files_are_reported_then_their_rows_dropped(lockstep, server):
     keys = seed(lockstep, ("p1", "500ml", 6), ("p2", "1kg", 4))
     for key in (keys[0], keys[7]):
