@@ -507,6 +507,8 @@ struct ls_catalog_ops {
     enum ls_rc (*intent_list)(struct ls_catalog *cat, struct ls_tx *tx, struct ls_intent_page *out, struct ls_err *err);
     enum ls_rc (*intent_items)(struct ls_catalog *cat, struct ls_tx *tx, const char *intent, int64_t after_seq,
                                unsigned limit, struct ls_intent_item_page *out, struct ls_err *err);
+    enum ls_rc (*intent_item_count)(struct ls_catalog *cat, const char *intent, uint64_t *out_count,
+                                    struct ls_err *err);
     /* For each key: is it covered by a claim of an open intent? */
     enum ls_rc (*intents_cover)(struct ls_catalog *cat, struct ls_tx *tx, const char *const *keys, size_t n,
                                 bool *out_covered, struct ls_err *err);

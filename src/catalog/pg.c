@@ -99,6 +99,7 @@ static const struct ls_catalog_ops pg_ops = {
     .intent_get = ls_pg_intent_get,
     .intent_list = ls_pg_intent_list,
     .intent_items = ls_pg_intent_items,
+    .intent_item_count = ls_pg_intent_item_count,
     .intents_cover = ls_pg_intents_cover,
     .audit_add = ls_pg_audit_add,
     .audit_page = ls_pg_audit_page,

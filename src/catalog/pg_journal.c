@@ -231,3 +231,14 @@ enum ls_rc ls_pg_intent_items(struct ls_catalog *cat, struct ls_tx *tx, const ch
         ls_intent_item_page_dispose(out);
     return rc;
 }
+
+enum ls_rc ls_pg_intent_item_count(struct ls_catalog *cat, const char *intent, uint64_t *out_count, struct ls_err *err)
+{
+    LS_AUTO(ls_pg_result) PGresult *res = NULL;
+    LS_AUTO(ls_pg_query) struct ls_pg_query q;
+    ls_pg_query_init(&q, LS_PG_ITEM_COUNT);
+    ls_pg_text(&q, intent);
+    enum ls_rc rc = ls_pg_read(cat, NULL, &q, &res, err);
+    *out_count = rc == LS_OK && PQntuples(res) ? (uint64_t)ls_pg_get_int(res, 0, 0) : 0;
+    return rc;
+}

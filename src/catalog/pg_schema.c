@@ -299,7 +299,8 @@ static const char version_8[] =
     "ON DELETE CASCADE, product " NAME " NOT NULL, orphaned bigint NOT NULL, missing bigint NOT NULL, "
     "stale bigint NOT NULL, moved bigint NOT NULL, misfiled bigint NOT NULL, misplaced bigint NOT NULL, "
     "pending bigint NOT NULL, rank bigint NOT NULL, PRIMARY KEY (scan, product));"
-    "CREATE INDEX lockstep_tally_by_rank ON lockstep.lockstep_tally (scan, rank, product);";
+    "CREATE INDEX lockstep_tally_by_rank ON lockstep.lockstep_tally (scan, rank, product);"
+    "CREATE INDEX lockstep_scan_by_scope ON lockstep.lockstep_scan (scope, id);";
 
 const char *const ls_pg_migrations[] = {version_1, version_2, version_3, version_4,
                                         version_5, version_6, version_7, version_8};

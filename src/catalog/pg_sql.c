@@ -319,6 +319,8 @@ const struct ls_pg_statement ls_pg_statements[LS_PG_COUNT] = {
                          "SELECT seq, action, key, dest, old_etag, new_etag, dest_etag, size, row, done "
                          "FROM lockstep.lockstep_intent_item WHERE intent = $1 AND seq > $2 ORDER BY seq LIMIT $3",
                          false},
+    [LS_PG_ITEM_COUNT] = {"count an intent's items",
+                          "SELECT count(*) FROM lockstep.lockstep_intent_item WHERE intent = $1", false},
     [LS_PG_CLAIM_INSERT] = {"claim a path",
                             "INSERT INTO lockstep.lockstep_claim (path, subtree, intent) VALUES ($1, $2::bigint <> 0, "
                             "$3) ON CONFLICT DO NOTHING",

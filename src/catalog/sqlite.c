@@ -104,6 +104,7 @@ static const struct ls_catalog_ops sqlite_ops = {
     .intent_get = ls_sqlite_intent_get,
     .intent_list = ls_sqlite_intent_list,
     .intent_items = ls_sqlite_intent_items,
+    .intent_item_count = ls_sqlite_intent_item_count,
     .intents_cover = ls_sqlite_intents_cover,
     .audit_add = ls_sqlite_audit_add,
     .audit_page = ls_sqlite_audit_page,

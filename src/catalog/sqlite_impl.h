@@ -280,6 +280,7 @@ enum ls_rc ls_sqlite_intent_take(struct ls_tx *, const char *, const char *, con
 enum ls_rc ls_sqlite_intent_close(struct ls_tx *, const char *, const char *, struct ls_err *);
 enum ls_rc ls_sqlite_intent_get(struct ls_catalog *, struct ls_tx *, const char *, struct ls_intent *, struct ls_err *);
 enum ls_rc ls_sqlite_intent_list(struct ls_catalog *, struct ls_tx *, struct ls_intent_page *, struct ls_err *);
+enum ls_rc ls_sqlite_intent_item_count(struct ls_catalog *, const char *, uint64_t *, struct ls_err *);
 enum ls_rc ls_sqlite_intent_items(struct ls_catalog *, struct ls_tx *, const char *, int64_t, unsigned,
                                   struct ls_intent_item_page *, struct ls_err *);
 

@@ -270,3 +270,23 @@ enum ls_rc ls_sqlite_intent_items(struct ls_catalog *cat, struct ls_tx *tx, cons
         ls_intent_item_page_dispose(out);
     return rc;
 }
+
+enum ls_rc ls_sqlite_intent_item_count(struct ls_catalog *cat, const char *intent, uint64_t *out_count,
+                                       struct ls_err *err)
+{
+    bool row = false;
+    *out_count = 0;
+    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
+    enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
+    if (rc != LS_OK)
+        return rc;
+    LS_AUTO(ls_query) struct ls_query q;
+    rc = ls_query_begin(reader.conn, LS_SQL_ITEM_COUNT, &q, err);
+    if (rc != LS_OK)
+        return rc;
+    ls_query_text(&q, intent);
+    rc = ls_query_row(&q, &row, err);
+    if (rc == LS_OK && row)
+        *out_count = (uint64_t)ls_query_get_int(&q, 0);
+    return rc;
+}

@@ -361,7 +361,8 @@ static const char version_6[] = "CREATE TABLE lockstep_tally ("
                                 "  rank INTEGER NOT NULL,"
                                 "  PRIMARY KEY (scan, product)"
                                 ") STRICT, WITHOUT ROWID;"
-                                "CREATE INDEX lockstep_tally_by_rank ON lockstep_tally (scan, rank, product);";
+                                "CREATE INDEX lockstep_tally_by_rank ON lockstep_tally (scan, rank, product);"
+                                "CREATE INDEX lockstep_scan_by_scope ON lockstep_scan (scope, id);";
 
 const char *const ls_sqlite_migrations[] = {version_1, version_2, version_3, version_4, version_5, version_6};
 const unsigned ls_sqlite_schema_version = sizeof ls_sqlite_migrations / sizeof ls_sqlite_migrations[0];

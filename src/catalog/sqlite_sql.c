@@ -156,6 +156,7 @@ const struct ls_sqlite_sql ls_sqlite_sql[LS_SQL_COUNT] = {
     [LS_SQL_ITEM_PAGE] = {"read an intent's items",
                           "SELECT seq, action, key, dest, old_etag, new_etag, dest_etag, size, row, done "
                           "FROM lockstep_intent_item WHERE intent = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3"},
+    [LS_SQL_ITEM_COUNT] = {"count an intent's items", "SELECT count(*) FROM lockstep_intent_item WHERE intent = ?1"},
     [LS_SQL_CLAIM_INSERT] = {"claim a path", "INSERT INTO lockstep_claim (path, subtree, intent) VALUES (?1, ?2, ?3) "
                                              "ON CONFLICT DO NOTHING"},
     [LS_SQL_CLAIM_ANY] = {"look for claims", "SELECT 1 FROM lockstep_claim LIMIT 1"},

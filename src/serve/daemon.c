@@ -60,6 +60,7 @@ static void down(struct ls_serve *serve)
     ls_http_stop(serve->http);
     ls_jobs_close(serve->jobs);
     pthread_mutex_destroy(&serve->events.lock);
+    ls_recent_dispose(&serve->recent);
     ls_auth_close(serve->auth);
     pthread_mutex_destroy(&serve->ready.lock);
     free(serve);
@@ -185,6 +186,7 @@ enum ls_rc ls_serve_run(const struct ls_serve_opts *opts, struct ls_err *err)
     serve->opts = opts;
     pthread_mutex_init(&serve->ready.lock, NULL);
     pthread_mutex_init(&serve->events.lock, NULL);
+    ls_recent_init(&serve->recent);
     raise_file_limit();
     enum ls_rc rc = up(serve, &listener, err);
     if (!rc) {

@@ -301,6 +301,10 @@ static enum ls_rc forget(struct batch *b, int64_t epoch, size_t *out_waiting, st
         cat->ops->rollback(tx);
     for (int i = 0; rc == LS_OK && i < LS_EVENT_RESULTS; i++)
         ls_metrics_events(&b->serve->metrics, (enum ls_event_result)i, counts[i]);
+    for (size_t i = 0; rc == LS_OK && i < b->page->n; i++)
+        if (!b->hint_of[i]->waits)
+            ls_recent_add(&b->serve->recent, &b->page->items[i],
+                          b->become[i] == LS_EVENT_RESULTS ? b->hint_of[i]->fate : b->become[i]);
     return rc;
 }
 

@@ -65,6 +65,19 @@ static enum ls_rc keep(struct ls_serve *serve, const struct ls_event *events, si
     return LS_FAILPOINT("inbox.kept") ? ls_err_set(err, LS_IO, "fail point inbox.kept") : LS_OK;
 }
 
+/* Those that do not go to the inbox, for who looks. */
+static void note_others(struct ls_serve *serve, const struct ls_notices *notices)
+{
+    for (size_t i = 0; i < notices->n; i++) {
+        const struct ls_notice *notice = &notices->items[i];
+        const struct ls_event event = {.kind = notice->kind, .key = notice->key, .sequencer = notice->sequencer};
+        if (!serve->inbox || !is_ours(serve, notice))
+            ls_recent_add(&serve->recent, &event, LS_EVENT_FOREIGN);
+        else if (!fits(serve, notice->key))
+            ls_recent_add(&serve->recent, &event, LS_EVENT_LEFT);
+    }
+}
+
 static void count(struct ls_serve *serve, size_t all, size_t kept, size_t left)
 {
     size_t ours = serve->inbox ? kept + left : 0;
@@ -98,6 +111,7 @@ enum ls_rc ls_inbox_take(struct ls_serve *serve, const json_t *body, struct ls_e
     if (rc != LS_OK)
         return rc;
     count(serve, notices.n, n, n_left);
+    note_others(serve, &notices);
     if (n > 0 && serve->inbox)
         ls_inbox_wake(serve->inbox);
     return LS_OK;

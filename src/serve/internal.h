@@ -11,6 +11,7 @@
 #include "base/workers.h"
 #include "serve/auth.h"
 #include "serve/metrics.h"
+#include "serve/recent.h"
 #include "serve/router.h"
 #include "serve/serve.h"
 
@@ -47,6 +48,7 @@ struct ls_serve {
     struct ls_lane_state lanes[LS_LANE_COUNT]; /* none for LS_LANE_NOW */
     struct ls_readiness ready;
     struct ls_metrics metrics;
+    struct ls_recent recent;
     struct ls_jobs *jobs;
     struct ls_inbox *inbox;   /* or NULL: events are ignored */
     atomic_bool events_noted; /* that they are acted on, or not, stands in the catalog */
@@ -119,6 +121,8 @@ void ls_api_findings(struct ls_serve *serve, struct ls_request *req, struct ls_r
 void ls_api_mend(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_object_get(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_table(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_journal(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
+void ls_api_recent(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_health(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_ready(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);
 void ls_api_openapi(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply);

@@ -7,9 +7,11 @@ libls_serve_la_SOURCES = \
 	src/serve/api_history.c \
 	src/serve/api_images.c \
 	src/serve/api_jobs.c \
+	src/serve/api_journal.c \
 	src/serve/api_mend.c \
 	src/serve/api_objects.c \
 	src/serve/api_overview.c \
+	src/serve/api_recent.c \
 	src/serve/api_sync.c \
 	src/serve/api_table.c \
 	src/serve/api_trash.c \
@@ -32,6 +34,7 @@ libls_serve_la_SOURCES = \
 	src/serve/notice.c src/serve/notice.h \
 	src/serve/origin.c src/serve/origin.h \
 	src/serve/problem.c src/serve/problem.h \
+	src/serve/recent.c src/serve/recent.h \
 	src/serve/reply.c src/serve/reply.h \
 	src/serve/request.c src/serve/request.h \
 	src/serve/router.c src/serve/router.h \

@@ -15,6 +15,14 @@
 #include "serve/problem.h"
 #include "store/stats.h"
 
+const char *ls_event_result_name(enum ls_event_result result)
+{
+    static const char *const names[LS_EVENT_RESULTS] = {"received",  "foreign",   "failed",   "duplicate",
+                                                        "reordered", "merged",    "created",  "refreshed",
+                                                        "dropped",   "unchanged", "reported", "left"};
+    return result < LS_EVENT_RESULTS ? names[result] : "?";
+}
+
 /* ---- counting ---- */
 
 void ls_metrics_request(struct ls_metrics *metrics, const struct ls_route *route, unsigned status, int64_t took_us)
@@ -152,12 +160,10 @@ static void write_scans(FILE *out, const struct ls_metrics *metrics)
 
 static void write_events(FILE *out, const struct ls_metrics *metrics)
 {
-    static const char *const results[LS_EVENT_RESULTS] = {"received",  "foreign",   "failed",   "duplicate",
-                                                          "reordered", "merged",    "created",  "refreshed",
-                                                          "dropped",   "unchanged", "reported", "left"};
     family(out, "lockstep_events_total", "counter", "Events of the bucket, by what became of them.");
     for (int i = 0; i < LS_EVENT_RESULTS; i++)
-        fprintf(out, "lockstep_events_total{result=\"%s\"} %" PRIuFAST64 "\n", results[i], metrics->events[i]);
+        fprintf(out, "lockstep_events_total{result=\"%s\"} %" PRIuFAST64 "\n",
+                ls_event_result_name((enum ls_event_result)i), metrics->events[i]);
 }
 
 static enum ls_rc write_last_scan(FILE *out, struct ls_catalog *cat, struct ls_err *err)

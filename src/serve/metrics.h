@@ -45,6 +45,8 @@ struct ls_metrics {
     atomic_uint_fast64_t events[LS_EVENT_RESULTS];
 };
 
+/* "received", "foreign", … */
+const char *ls_event_result_name(enum ls_event_result result);
 /* route may be NULL. */
 void ls_metrics_request(struct ls_metrics *metrics, const struct ls_route *route, unsigned status, int64_t took_us);
 void ls_metrics_scan(struct ls_metrics *metrics, enum ls_scan_outcome outcome, int64_t took_us);

@@ -44,6 +44,8 @@ const struct ls_route ls_routes[] = {
      ls_api_findings},
     {"POST", "/admin/findings/mend", ADMINS, LS_BODY_LIST, LS_LANE_MEND, "", ls_api_mend},
     {"GET", "/admin/objects", READERS, LS_BODY_NONE, LS_LANE_SHORT, "key", ls_api_object_get},
+    {"GET", "/admin/journal", READERS, LS_BODY_NONE, LS_LANE_SHORT, "", ls_api_journal},
+    {"GET", "/admin/events", READERS, LS_BODY_NONE, LS_LANE_SHORT, "", ls_api_recent},
     {"GET", "/admin/trash", READERS, LS_BODY_NONE, LS_LANE_SHORT, "after limit prefix", ls_api_trash},
     {"POST", "/admin/trash/purge", ADMINS, LS_BODY_JSON, LS_LANE_MEND, "", ls_api_trash_purge},
     {"POST", "/admin/trash/:trash/restore", ADMINS, LS_BODY_NONE, LS_LANE_SHORT, "", ls_api_trash_restore},

@@ -38,6 +38,7 @@ static void close_intent(struct ls_catalog *cat, const struct ls_intent *intent)
 
 static void an_intent_and_its_items_read_back(void **state)
 {
+    uint64_t count;
     struct ls_catalog *cat = ((struct fixture *)*state)->cat;
     struct ls_err err = LS_ERR_INIT;
     struct ls_intent intent = an_intent(ME), got;
@@ -66,6 +67,10 @@ static void an_intent_and_its_items_read_back(void **state)
     ls_intent_page_dispose(&list);
     assert_ok(cat->ops->intent_items(cat, NULL, intent.id, -1, 100, &page, &err), &err);
     assert_int_equal(page.n, 4);
+    assert_ok(cat->ops->intent_item_count(cat, intent.id, &count, &err), &err);
+    assert_int_equal(count, 4);
+    assert_ok(cat->ops->intent_item_count(cat, "none", &count, &err), &err);
+    assert_int_equal(count, 0);
     assert_int_equal(page.items[0].action, LS_ACTION_PUT);
     assert_null(page.items[0].old_etag);
     assert_null(page.items[0].dest);

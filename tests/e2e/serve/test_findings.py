@@ -114,3 +114,18 @@ def test_the_overview_tells_what_is_there(lockstep, server):
     assert now["version"] in lockstep.run("--version").stdout
     server.get("/admin/overview", role="metrics").problem(403, "role")
     server.get("/admin/overview", role="").problem(401, "token")
+
+
+def test_the_journal_tells_operations_and_whether_their_process_lives(lockstep, server):
+    seed(lockstep, ("p1", "500ml", 2), ("p2", "1kg", 3))
+    idle = server.get("/admin/journal", role="read").json
+    assert idle["intents"] == [] and [(i["kind"], i["alive"]) for i in idle["instances"]].count(("serve", True)) == 1
+    lockstep.run("mv", "products/p2/1kg", "products/p2/2kg", failpoint="engine.rename_folder.copied=kill", check=-9)
+    (moved,) = server.get("/admin/journal", role="read").json["intents"]
+    assert (moved["op"], moved["state"], moved["objects"], moved["alive"]) == ("rename", "open", 3, False)
+    assert (moved["key"], moved["dest"]) == ("products/p2/1kg", "products/p2/2kg")
+    journal = server.get("/admin/overview").json["journal"]
+    assert journal["open"] == 1 and journal["oldestSeconds"] >= 0
+    lockstep.run("recover")
+    assert server.get("/admin/journal").json["intents"] == []
+    lockstep.assert_in_step()
