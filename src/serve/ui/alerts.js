@@ -4,7 +4,7 @@
 import { actionButton, button, h } from "./dom.js";
 import { text } from "./text.js";
 
-const MOST = 5;
+const MOST = 10;
 const region = h("div", { class: "alerts", role: "region", "aria-label": text.alerts.region, "aria-live": "polite" });
 
 export function alertRegion() {

@@ -3,7 +3,7 @@
 
 import { alertRegion, clearAlerts, say } from "./alerts.js";
 import { onRefused, token } from "./api.js";
-import { button, h, link } from "./dom.js";
+import { button, findAgain, h, link } from "./dom.js";
 import { adoptRunning, jobRegion, leaveJobs } from "./jobs.js";
 import * as session from "./session.js";
 import { text } from "./text.js";
@@ -59,16 +59,6 @@ function mark(name) {
     }
 }
 
-/** Selectors that find the focused element, or at least its row, again once the view was made anew. */
-function focused() {
-  const element = document.activeElement;
-  const test = main.contains(element) && element.getAttribute("data-test");
-  if (!test) return [];
-  const key = element.closest("[data-key]")?.getAttribute("data-key");
-  const row = `[data-key="${CSS.escape(key ?? "")}"]`;
-  return key ? [`${row} [data-test="${test}"]`, `${row}[tabindex]`, "h1"] : [`[data-test="${test}"]`, "h1"];
-}
-
 /**
  * Show what the address names. how: "load": the page has just come, and the focus is at its start; "go": the visitor has
  * come here, so the heading is where reading goes on; "again": the view is made anew, what was shown stays until that is
@@ -107,12 +97,10 @@ async function show(how) {
   if (leave.signal.aborted) return;
   main.removeAttribute("aria-busy");
   if (how !== "again") return;
-  const before = focused();
+  const before = document.activeElement;
+  const seen = main.contains(before);
   main.replaceChildren(head, body);
-  before
-    .map((selector) => main.querySelector(selector))
-    .find(Boolean)
-    ?.focus({ preventScroll: true });
+  if (seen) findAgain(before, main)?.focus({ preventScroll: true });
 }
 
 // ---- signed in and out ----

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Dialogs: the browser's own <dialog>, so that focus is kept inside, Escape closes it, and focus goes back afterwards.
 
-import { actionButton, button, h, newId } from "./dom.js";
+import { actionButton, button, findAgain, h, newId } from "./dom.js";
 import { text } from "./text.js";
 
 const NAMED_MOST = 10;
@@ -31,8 +31,8 @@ export function openDialog(title) {
     node.addEventListener("close", () => {
       ending.abort();
       node.remove();
-      if (before?.isConnected) before.focus();
-      else document.getElementById("main")?.focus();
+      const main = document.getElementById("main");
+      (before.isConnected || !main ? before : (findAgain(before, main) ?? main)).focus();
       resolve(value);
     });
   });

@@ -66,3 +66,13 @@ export function link(path, query) {
   const tail = pairs.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join("&");
   return `#/${path}${tail ? `?${tail}` : ""}`;
 }
+
+/** What stands for an element in a view that was made anew: its equal, at least its row, or the heading. */
+export function findAgain(element, root) {
+  const test = element.getAttribute("data-test");
+  const key = element.closest("[data-key]")?.getAttribute("data-key");
+  const own = `[data-test="${CSS.escape(test ?? "")}"]`;
+  const row = `[data-key="${CSS.escape(key ?? "")}"]`;
+  const selectors = key ? [`${row} ${own}`, `${row}[tabindex]`, "h1"] : [own, "h1"];
+  return selectors.map((selector) => root.querySelector(selector)).find(Boolean);
+}

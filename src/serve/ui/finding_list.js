@@ -2,7 +2,7 @@
 // Findings with their pictures and what can be done about them, each or some together.
 
 import { actionButton, h, link } from "./dom.js";
-import { none, size } from "./format.js";
+import { size } from "./format.js";
 import { selection } from "./list.js";
 import { actions, actionsOf, mend, outcomeOf } from "./mend.js";
 import { mayMend } from "./session.js";
@@ -20,10 +20,8 @@ export function kindBadge(kind) {
 
 function facts(finding) {
   const pairs = [];
-  const both = (bytes, etag) => [
-    words.sizeAndEtag(size(bytes)),
-    etag ? h("abbr", { title: etag }, etag.slice(0, ETAG_SHOWN)) : none,
-  ];
+  const both = (bytes, etag) =>
+    etag ? [words.sizeAndEtag(size(bytes)), h("abbr", { title: etag }, etag.slice(0, ETAG_SHOWN))] : words.unrecorded;
   if (finding.objectEtag !== undefined) pairs.push([words.object, both(finding.objectSize, finding.objectEtag)]);
   if (finding.rowEtag !== undefined) pairs.push([words.record, both(finding.rowSize, finding.rowEtag)]);
   if (finding.partner) pairs.push([words.partner, h("span", { class: "key" }, finding.partner)]);

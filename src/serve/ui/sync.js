@@ -176,10 +176,6 @@ function choosePage(dialog, product, chosen) {
 }
 
 async function planPage(dialog, product, wishes) {
-  const back = () => {
-    choosePage(dialog, product, wishes);
-    dialog.focusTitle();
-  };
   let plan;
   dialog.setBody();
   dialog.setButtons(cancelButton(dialog));
@@ -196,37 +192,40 @@ async function planPage(dialog, product, wishes) {
   if (plan.kept) used.push(["kept", plan.kept]);
   const rows = await Promise.all(used.map(([row, n]) => planRow(row, n, plan, product, wishes, dialog.signal)));
   if (dialog.signal.aborted) return;
-  const nothing = used.every(([row]) => row === "kept");
-  const danger = used.some(([row]) => dangerous.has(row));
-  const typed = plan.guard?.confirm;
-  const may = !nothing && (!plan.guard || typed !== undefined);
-  const confirm = actionButton(
-    text.sync.confirm,
-    { class: `button ${danger ? "button-danger" : "button-primary"}`, test: "dialog-confirm" },
-    () => dialog.close(typed === undefined ? wishes : { ...wishes, confirm: typed }),
+  showPlan(
+    dialog,
+    product,
+    wishes,
+    plan,
+    used.map(([row]) => row),
+    rows,
   );
+}
+
+/** used: which rows there are; nodes: their elements. */
+function showPlan(dialog, product, wishes, plan, used, nodes) {
+  const typed = plan.guard?.confirm; // the number that lets it pass the guard
+  const stopped = plan.guard && typed === undefined;
+  const nothing = used.every((row) => row === "kept");
+  const may = !nothing && !stopped;
+  const tone = used.some((row) => dangerous.has(row)) ? "button-danger" : "button-primary";
+  const confirm = actionButton(text.sync.confirm, { class: `button ${tone}`, test: "dialog-confirm" }, () =>
+    dialog.close(typed === undefined ? wishes : { ...wishes, confirm: typed }),
+  );
+  const back = () => {
+    choosePage(dialog, product, wishes);
+    dialog.focusTitle();
+  };
+  const heading = stopped ? text.sync.stoppedHeading : nothing ? text.sync.nothing : text.sync.planHeading;
   dialog.setBody(
-    h(
-      "div",
-      { test: "dialog-plan" },
-      h(
-        "h3",
-        null,
-        plan.guard && typed === undefined
-          ? text.sync.stoppedHeading
-          : nothing
-            ? text.sync.nothing
-            : text.sync.planHeading,
-      ),
-      h("ul", { class: "plan" }, rows),
-    ),
     typed !== undefined && h("p", { class: "note note-warn" }, text.sync.guardMany(overview()?.maxChange)),
-    plan.guard && typed === undefined && h("p", { class: "note note-warn" }, text.sync.guard(plan.guard.detail)),
-    plan.guard && typed === undefined && h("p", { class: "note note-bad" }, text.sync.guardBucket),
-    typed !== undefined && typedCount(typed, confirm),
+    stopped && h("p", { class: "note note-warn" }, text.sync.guard(plan.guard.detail)),
+    stopped && h("p", { class: "note note-bad" }, text.sync.guardBucket),
+    h("div", { test: "dialog-plan" }, h("h3", null, heading), h("ul", { class: "plan" }, nodes)),
     may && h("p", { class: "quiet small" }, text.sync.changed),
   );
   dialog.setButtons(
+    typed !== undefined && typedCount(typed, confirm),
     cancelButton(dialog),
     button(text.sync.again, { test: "dialog-back", onclick: back }),
     may && confirm,

@@ -382,6 +382,7 @@ export const text = {
     noFile: "no file",
     pictureFailed: "no preview",
     pictureOf: (name) => `Picture of ${name}`,
+    unrecorded: "nothing recorded yet",
     sizeAndEtag: (bytes) => `${bytes}, etag `,
   },
 
