@@ -126,6 +126,15 @@ struct ls_store_rules {
     char *settings;             /* out: all rules as they are to be, in the store's own words; heap, the caller's */
 };
 
+struct ls_store_follow {
+    const char *prefix; /* of the keys */
+    /* Lines of JSON in any pieces; blanks now and then while nothing happens. */
+    ls_store_sink sink;
+    /* Asked about ten times a second. Then the stream is ended; what the store has held back comes first. */
+    bool (*enough)(void *ctx);
+    void *ctx;
+};
+
 struct ls_store;
 
 #define LS_STORE_PRESIGN_MOST_S (7 * 24 * 3600) /* what S3 allows */
@@ -169,10 +178,9 @@ struct ls_store_ops {
 
     /* Optional, NULL for a store that tells nobody: see or make its rules. */
     enum ls_rc (*rules)(struct ls_store *store, struct ls_store_rules *rules, struct ls_err *err);
-    /* Optional: hear of changes below a prefix as they happen, as lines of JSON in any pieces, with blanks now and then
-     * while nothing happens. Returns what sink returns, or LS_TRANSIENT when the stream ends. Never repeated by itself:
-     * what happens in between is not told. */
-    enum ls_rc (*follow)(struct ls_store *store, const char *prefix, ls_store_sink sink, void *ctx, struct ls_err *err);
+    /* Optional: hear of changes as they happen, until somebody has had enough or the stream ends (LS_TRANSIENT), or
+     * with what sink returns. Never repeated by itself: what happens in between is not told. */
+    enum ls_rc (*follow)(struct ls_store *store, const struct ls_store_follow *follow, struct ls_err *err);
 
     void (*close)(struct ls_store *store);
 };
@@ -205,8 +213,7 @@ enum ls_rc ls_store_presign(struct ls_store *s, const char *key, unsigned expire
     LS_MUST_CHECK;
 /* LS_UNSUPPORTED for a store that tells nobody of its changes. */
 enum ls_rc ls_store_rules(struct ls_store *s, struct ls_store_rules *rules, struct ls_err *err) LS_MUST_CHECK;
-enum ls_rc ls_store_follow(struct ls_store *s, const char *prefix, ls_store_sink sink, void *ctx, struct ls_err *err)
-    LS_MUST_CHECK;
+enum ls_rc ls_store_follow(struct ls_store *s, const struct ls_store_follow *follow, struct ls_err *err) LS_MUST_CHECK;
 /* Takes NULL. A decorator closes what it wraps. */
 void ls_store_close(struct ls_store *s);
 

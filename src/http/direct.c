@@ -160,6 +160,7 @@ static void drive(struct ls_http_lanes *lanes, const struct transfer_config *con
         }
         if (now_ms - checked_at_ms >= CHECK_MS) {
             checked_at_ms = now_ms;
+            ls_http_transfer_ask(t);
             if (ls_http_transfer_stalled(t, config, now_ms)) {
                 ls_http_transfer_fail(t, LS_TRANSIENT, "the server sends nothing");
                 return;

@@ -41,8 +41,13 @@ struct ls_http_request {
      */
     enum ls_rc (*sink)(void *ctx, const void *data, size_t len);
     void *sink_ctx;
+    /* Asked about ten times a second, when set: has enough been heard? Then our half of the connection is closed, so
+     * that a server whose answer has no end makes one, and sends what it held back. Until then silence is no stall. */
+    bool (*enough)(void *ctx);
+    void *enough_ctx;
 
     /* out */
+    bool hushed;             /* enough has said so */
     int status;              /* 0 when no answer came */
     struct ls_buf head;      /* response headers as lines "name: value\n", names lower-cased; max 64 KiB */
     struct ls_buf out_body;  /* capped by its max: set it before; bodies over it fail with LS_CORRUPT */

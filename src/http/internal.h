@@ -29,7 +29,10 @@ struct transfer {
     bool head_done;        /* the blank line after the final headers was seen */
     bool length_seen;      /* a Content-Length came */
     enum ls_rc stopped_by; /* what a callback of ours ended it with; its text is in req->err */
-    uint64_t moved;        /* bytes in both directions when last looked at */
+    int fds[4];            /* connections that were tried, where enough can be asked */
+    unsigned n_fds;
+    int fd;         /* the one that is used, or -1 */
+    uint64_t moved; /* bytes in both directions when last looked at */
     int64_t moved_at_ms;
     char curl_error[CURL_ERROR_SIZE];
 };
@@ -48,6 +51,9 @@ enum ls_rc ls_http_transfer_start(struct transfer *t, const struct transfer_conf
 
 /* Did bytes move within the stall timeout? */
 bool ls_http_transfer_stalled(struct transfer *t, const struct transfer_config *config, int64_t now_ms);
+
+/* Ask whether enough has been heard. At intervals. */
+void ls_http_transfer_ask(struct transfer *t);
 
 /* Write the result of an ended transfer into its request. */
 void ls_http_transfer_result(struct transfer *t, CURLcode code);

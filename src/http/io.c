@@ -200,6 +200,7 @@ static void check_times(struct ls_http *http)
     }
     for (struct transfer *t = http->running.first, *next; t != NULL; t = next) {
         next = t->next;
+        ls_http_transfer_ask(t);
         if (!ls_http_transfer_stalled(t, &http->config, now_ms))
             continue;
         ls_http_transfer_fail(t, LS_TRANSIENT, "the server sends nothing");

@@ -207,12 +207,27 @@ static size_t on_read(char *out, size_t size, size_t count, void *ctx)
     return want;
 }
 
+/* The local port of a connection, or -1. */
+static int port_of(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+        return -1;
+    if (address.ss_family == AF_INET6)
+        return ntohs(((const struct sockaddr_in6 *)&address)->sin6_port);
+    return address.ss_family == AF_INET ? ntohs(((const struct sockaddr_in *)&address)->sin_port) : -1;
+}
+
 /* libcurl is about to send the request, for the first time or again. */
 static int before_request(void *ctx, char *remote_ip, char *local_ip, int remote_port, int local_port)
 {
     struct transfer *t = ctx;
-    (void)remote_ip, (void)local_ip, (void)remote_port, (void)local_port;
+    (void)remote_ip, (void)local_ip, (void)remote_port;
 
+    for (unsigned i = 0; i < t->n_fds; i++)
+        if (port_of(t->fds[i]) == local_port)
+            t->fd = t->fds[i];
     bool again = t->issued;
     t->issued = true;
     /* 417 refuses the Expect header before the server looked at the request. */
@@ -221,7 +236,10 @@ static int before_request(void *ctx, char *remote_ip, char *local_ip, int remote
 
 static int on_socket(void *ctx, curl_socket_t fd, curlsocktype purpose)
 {
-    (void)ctx, (void)purpose;
+    struct transfer *t = ctx;
+    (void)purpose;
+    if (t->req->enough != NULL && t->n_fds < sizeof t->fds / sizeof t->fds[0])
+        t->fds[t->n_fds++] = fd;
     int bytes = NOTSENT_LOWAT_BYTES;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes); /* a hint; harmless without */
     return CURL_SOCKOPT_OK;
@@ -306,6 +324,11 @@ static CURLcode set_options(struct transfer *t, const struct transfer_config *co
     SET(CURLOPT_PREREQFUNCTION, before_request);
     SET(CURLOPT_PREREQDATA, t);
     SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
+    SET(CURLOPT_SOCKOPTDATA, t);
+    if (t->req->enough != NULL) {
+        SET(CURLOPT_FRESH_CONNECT, 1L); /* whose socket we are told of, */
+        SET(CURLOPT_FORBID_REUSE, 1L);  /* and half of which is closed then */
+    }
     SET(CURLOPT_HTTPHEADER, t->headers);
     return code == CURLE_OK ? set_method(t) : code;
 }
@@ -320,6 +343,9 @@ enum ls_rc ls_http_transfer_start(struct transfer *t, const struct transfer_conf
     t->repeatable = strcmp(req->method, "GET") == 0 || strcmp(req->method, "HEAD") == 0;
     t->moved = 0;
     t->moved_at_ms = now_ms;
+    t->n_fds = 0;
+    t->fd = -1;
+    req->hushed = false;
     curl_easy_reset(t->easy);
     if (!build_headers(t))
         return req->rc = ls_err_nomem(&req->err);
@@ -354,7 +380,18 @@ bool ls_http_transfer_stalled(struct transfer *t, const struct transfer_config *
         t->moved = moved;
         t->moved_at_ms = now_ms;
     }
+    if (t->req->enough != NULL && t->fd >= 0 && !t->req->hushed)
+        t->moved_at_ms = now_ms;
     return now_ms - t->moved_at_ms >= config->stall_timeout_ms;
+}
+
+void ls_http_transfer_ask(struct transfer *t)
+{
+    struct ls_http_request *req = t->req;
+    if (req->enough == NULL || t->fd < 0 || req->hushed || !req->enough(req->enough_ctx))
+        return;
+    req->hushed = true;
+    (void)shutdown(t->fd, SHUT_WR); /* one that is broken already ends by itself */
 }
 
 void ls_http_transfer_fail(struct transfer *t, enum ls_rc rc, const char *why)

@@ -147,10 +147,9 @@ static enum ls_rc retry_rules(struct ls_store *store, struct ls_store_rules *rul
     REPEAT("rules", NULL, ls_store_rules(inner(store), rules, err));
 }
 
-static enum ls_rc retry_follow(struct ls_store *store, const char *prefix, ls_store_sink sink, void *ctx,
-                               struct ls_err *err)
+static enum ls_rc retry_follow(struct ls_store *store, const struct ls_store_follow *follow, struct ls_err *err)
 {
-    return ls_store_follow(inner(store), prefix, sink, ctx, err);
+    return ls_store_follow(inner(store), follow, err);
 }
 
 /* ---- get ---- */

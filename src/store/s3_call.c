@@ -82,6 +82,7 @@ void s3_call_begin(struct s3_call *call, struct ls_s3 *s3, const char *method, c
     call->http.body_offset = call->http.body_len = 0;
     call->http.timeout_ms = 0;
     call->http.sink = NULL;
+    call->http.enough = NULL;
     call->http.out_body.max = ERROR_BODY_MAX;
     memcpy(call->payload_hash, EMPTY_SHA256, sizeof EMPTY_SHA256);
     note(call, ls_buf_addf(&call->path, "/%s", s3->bucket));

@@ -154,7 +154,7 @@ enum ls_rc s3_list(struct ls_store *store, const struct ls_list_request *req, st
                    struct ls_err *err);
 enum ls_rc s3_abort_uploads(struct ls_store *store, const char *key, int64_t before_ns, struct ls_err *err);
 enum ls_rc s3_rules(struct ls_store *store, struct ls_store_rules *rules, struct ls_err *err);
-enum ls_rc s3_follow(struct ls_store *store, const char *prefix, ls_store_sink sink, void *ctx, struct ls_err *err);
+enum ls_rc s3_follow(struct ls_store *store, const struct ls_store_follow *follow, struct ls_err *err);
 /* Add text to a document. */
 enum ls_rc s3_add_xml_text(struct ls_buf *out, const char *text) LS_MUST_CHECK;
 

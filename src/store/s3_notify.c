@@ -165,48 +165,51 @@ enum ls_rc s3_rules(struct ls_store *store, struct ls_store_rules *rules, struct
 
 /* ---- the stream ---- */
 
-struct follow {
+struct stream {
     const struct ls_http_request *http;
-    ls_store_sink sink;
-    void *ctx;
+    const struct ls_store_follow *follow;
     bool begun, foreign; /* foreign: it is no stream of events */
     enum ls_rc rc;       /* what the sink said */
 };
 
 static enum ls_rc take_piece(void *ctx, const void *data, size_t len)
 {
-    struct follow *follow = ctx;
+    struct stream *stream = ctx;
     char type[64] = "";
-    if (!follow->begun) {
-        follow->begun = true;
-        ls_http_header(follow->http, "content-type", type, sizeof type);
-        follow->foreign = strncmp(type, "text/event-stream", strlen("text/event-stream")) != 0;
+    if (!stream->begun) {
+        stream->begun = true;
+        ls_http_header(stream->http, "content-type", type, sizeof type);
+        stream->foreign = strncmp(type, "text/event-stream", strlen("text/event-stream")) != 0;
     }
-    if (follow->foreign)
+    if (stream->foreign)
         return LS_UNSUPPORTED;
-    return follow->rc = follow->sink(follow->ctx, data, len);
+    return stream->rc = stream->follow->sink(stream->follow->ctx, data, len);
 }
 
-enum ls_rc s3_follow(struct ls_store *store, const char *prefix, ls_store_sink sink, void *ctx, struct ls_err *err)
+enum ls_rc s3_follow(struct ls_store *store, const struct ls_store_follow *follow, struct ls_err *err)
 {
     struct ls_s3 *s3 = (struct ls_s3 *)store;
     LS_AUTO(s3_call) struct s3_call call;
-    struct follow follow = {.http = &call.http, .sink = sink, .ctx = ctx};
+    struct stream stream = {.http = &call.http, .follow = follow};
     s3_call_init(&call);
     s3_call_begin(&call, s3, "GET", "LISTEN", "s3:ListenBucketNotification", NULL);
     for (size_t i = 0; i < sizeof events / sizeof *events; i++)
         s3_call_query(&call, "events", events[i]);
-    s3_call_query(&call, "prefix", prefix);
+    s3_call_query(&call, "prefix", follow->prefix);
     s3_call_query(&call, "suffix", "");
     call.http.sink = take_piece;
-    call.http.sink_ctx = &follow;
+    call.http.sink_ctx = &stream;
+    call.http.enough = follow->enough;
+    call.http.enough_ctx = follow->ctx;
     enum ls_rc rc = s3_call_run(s3, &call, err);
-    if (follow.foreign)
+    if (stream.foreign)
         return ls_err_set(err, LS_UNSUPPORTED,
                           "store: %s has no stream of the bucket's events, as MinIO has: let it post them, see "
                           "`lockstep events setup`",
                           s3->origin);
-    if (follow.rc != LS_OK)
-        return follow.rc;
-    return rc == LS_OK ? ls_err_set(err, LS_TRANSIENT, "store: LISTEN: the server has ended the stream") : rc;
+    if (stream.rc != LS_OK)
+        return stream.rc;
+    if (rc == LS_OK && !call.http.hushed)
+        return ls_err_set(err, LS_TRANSIENT, "store: LISTEN: the server has ended the stream");
+    return rc;
 }

@@ -126,10 +126,9 @@ static enum ls_rc stats_rules(struct ls_store *store, struct ls_store_rules *rul
     return ls_store_rules(inner(store), rules, err);
 }
 
-static enum ls_rc stats_follow(struct ls_store *store, const char *prefix, ls_store_sink sink, void *ctx,
-                               struct ls_err *err)
+static enum ls_rc stats_follow(struct ls_store *store, const struct ls_store_follow *follow, struct ls_err *err)
 {
-    return ls_store_follow(inner(store), prefix, sink, ctx, err);
+    return ls_store_follow(inner(store), follow, err);
 }
 
 static void stats_close(struct ls_store *store)

@@ -86,9 +86,9 @@ enum ls_rc ls_store_rules(struct ls_store *s, struct ls_store_rules *rules, stru
     return s->ops->rules ? s->ops->rules(s, rules, err) : tells_nobody(err);
 }
 
-enum ls_rc ls_store_follow(struct ls_store *s, const char *prefix, ls_store_sink sink, void *ctx, struct ls_err *err)
+enum ls_rc ls_store_follow(struct ls_store *s, const struct ls_store_follow *follow, struct ls_err *err)
 {
-    return s->ops->follow ? s->ops->follow(s, prefix, sink, ctx, err) : tells_nobody(err);
+    return s->ops->follow ? s->ops->follow(s, follow, err) : tells_nobody(err);
 }
 
 void ls_store_close(struct ls_store *s)
