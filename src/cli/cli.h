@@ -31,9 +31,9 @@ struct ls_command {
 };
 
 extern const struct ls_command ls_cmd_attach, ls_cmd_detach, ls_cmd_events, ls_cmd_failpoints, ls_cmd_get, ls_cmd_help,
-    ls_cmd_history, ls_cmd_import, ls_cmd_init, ls_cmd_log, ls_cmd_ls, ls_cmd_mount, ls_cmd_mv, ls_cmd_put,
-    ls_cmd_recover, ls_cmd_rm, ls_cmd_scan, ls_cmd_serve, ls_cmd_settle, ls_cmd_status, ls_cmd_sync, ls_cmd_token,
-    ls_cmd_trash, ls_cmd_url, ls_cmd_variant, ls_cmd_version;
+    ls_cmd_history, ls_cmd_import, ls_cmd_init, ls_cmd_listen, ls_cmd_log, ls_cmd_ls, ls_cmd_mount, ls_cmd_mv,
+    ls_cmd_put, ls_cmd_recover, ls_cmd_rm, ls_cmd_scan, ls_cmd_serve, ls_cmd_settle, ls_cmd_status, ls_cmd_sync,
+    ls_cmd_token, ls_cmd_trash, ls_cmd_url, ls_cmd_variant, ls_cmd_version;
 
 /* All commands, sorted, NULL at the end. */
 extern const struct ls_command *const ls_commands[];

@@ -12,6 +12,7 @@ libls_cli_la_SOURCES = \
 	src/cli/cmd_history.c \
 	src/cli/cmd_import.c \
 	src/cli/cmd_init.c \
+	src/cli/cmd_listen.c \
 	src/cli/cmd_log.c \
 	src/cli/cmd_ls.c \
 	src/cli/cmd_mount.c \
@@ -51,6 +52,7 @@ dist_man_MANS += \
 	doc/man/lockstep-history.1 \
 	doc/man/lockstep-import.1 \
 	doc/man/lockstep-init.1 \
+	doc/man/lockstep-listen.1 \
 	doc/man/lockstep-log.1 \
 	doc/man/lockstep-ls.1 \
 	doc/man/lockstep-mount.1 \

@@ -9,10 +9,10 @@
 #ifndef LOCKSTEP_SERVE_INBOX_H
 #define LOCKSTEP_SERVE_INBOX_H
 
-#include <jansson.h>
 #include <stdatomic.h>
 
 #include "lockstep/catalog.h"
+#include "serve/notice.h"
 
 struct ls_serve;
 struct ls_inbox;
@@ -25,9 +25,10 @@ void ls_inbox_stop(struct ls_inbox *inbox);
 
 /* ---- inbox_take.c ---- */
 
-/* Keep what a body tells of our keys, durably, and count all of it. LS_INVALID: the body, of which nothing is kept. Any
- * thread. */
-enum ls_rc ls_inbox_take(struct ls_serve *serve, const json_t *body, struct ls_err *err) LS_MUST_CHECK;
+/* Keep what a body tells of our keys (in its records as `keys` says), durably, and count all of it. LS_INVALID: the
+ * body, of which nothing is kept. Any thread. */
+enum ls_rc ls_inbox_take(struct ls_serve *serve, const json_t *body, enum ls_notice_keys keys, struct ls_err *err)
+    LS_MUST_CHECK;
 /* Nobody acts on events any more: scans need not wonder at what none announced. */
 enum ls_rc ls_inbox_retire(struct ls_serve *serve, struct ls_err *err) LS_MUST_CHECK;
 

@@ -11,7 +11,6 @@
 #include "lockstep/layout.h"
 #include "serve/inbox.h"
 #include "serve/internal.h"
-#include "serve/notice.h"
 
 static bool is_ours(const struct ls_serve *serve, const struct ls_notice *notice)
 {
@@ -86,10 +85,10 @@ static void count(struct ls_serve *serve, size_t all, size_t kept, size_t left)
     ls_metrics_events(&serve->metrics, LS_EVENT_LEFT, serve->inbox ? left : 0);
 }
 
-enum ls_rc ls_inbox_take(struct ls_serve *serve, const json_t *body, struct ls_err *err)
+enum ls_rc ls_inbox_take(struct ls_serve *serve, const json_t *body, enum ls_notice_keys keys, struct ls_err *err)
 {
     LS_AUTO(ls_notices) struct ls_notices notices = {0};
-    enum ls_rc rc = ls_notices_parse(body, &notices, err);
+    enum ls_rc rc = ls_notices_parse(body, keys, &notices, err);
     if (rc != LS_OK)
         return rc;
     LS_AUTO(ls_free) struct ls_event *events = calloc(notices.n + 1, sizeof *events);

@@ -23,6 +23,7 @@ libls_serve_la_SOURCES = \
 	src/serve/conditions.c src/serve/conditions.h \
 	src/serve/daemon.c src/serve/serve.h src/serve/internal.h \
 	src/serve/events.c src/serve/events.h \
+	src/serve/follow.c src/serve/follow.h \
 	src/serve/form.c src/serve/form.h \
 	src/serve/http.c \
 	src/serve/inbox.c src/serve/inbox.h \

@@ -59,28 +59,28 @@ static enum ls_rc check_key(const struct ls_notice *notice, struct ls_err *err)
     return LS_OK;
 }
 
-static enum ls_rc read_record(const json_t *record, struct ls_notice *out, struct ls_err *err)
+static enum ls_rc read_record(const json_t *record, enum ls_notice_keys keys, struct ls_notice *out, struct ls_err *err)
 {
     const json_t *s3 = json_object_get(record, "s3");
     const json_t *object = json_object_get(s3, "object");
-    const char *escaped = NULL;
+    const char *key = NULL;
     enum ls_rc rc = read_text(record, "eventName", WORD_MAX, true, &out->kind, err);
     if (rc == LS_OK)
         rc = read_text(json_object_get(s3, "bucket"), "name", WORD_MAX, true, &out->bucket, err);
     if (rc == LS_OK && !ls_notice_is_change(out) && !json_object_get(object, "key"))
         out->key = ""; /* of a bucket, say */
     else if (rc == LS_OK)
-        rc = read_text(object, "key", 3 * KEY_MAX, true, &escaped, err);
+        rc = read_text(object, "key", 3 * KEY_MAX, true, &key, err);
     if (rc == LS_OK)
         rc = read_text(object, "eTag", WORD_MAX, false, &out->etag, err);
     if (rc == LS_OK)
         rc = read_text(object, "sequencer", WORD_MAX, false, &out->sequencer, err);
-    if (rc != LS_OK || !escaped)
+    if (rc != LS_OK || !key)
         return rc;
-    out->key = out->memory = strdup(escaped);
+    out->key = out->memory = strdup(key);
     if (!out->memory)
         return ls_err_nomem(err);
-    if (!unescape(out->memory))
+    if (keys == LS_KEYS_ESCAPED && !unescape(out->memory))
         return ls_err_set(err, LS_INVALID, "an event's key is not escaped as in a query");
     return check_key(out, err);
 }
@@ -106,7 +106,7 @@ static enum ls_rc read_short(const json_t *body, struct ls_notice *out, struct l
     return check_key(out, err);
 }
 
-enum ls_rc ls_notices_parse(const json_t *body, struct ls_notices *out, struct ls_err *err)
+enum ls_rc ls_notices_parse(const json_t *body, enum ls_notice_keys keys, struct ls_notices *out, struct ls_err *err)
 {
     const json_t *records = json_object_get(body, "Records");
     *out = (struct ls_notices){0};
@@ -118,9 +118,9 @@ enum ls_rc ls_notices_parse(const json_t *body, struct ls_notices *out, struct l
         return ls_err_nomem(err);
     enum ls_rc rc = LS_OK;
     for (size_t i = 0; rc == LS_OK && i < n; i++)
-        rc = read_record(json_array_get(records, i), &out->items[out->n++], err);
+        rc = read_record(json_array_get(records, i), keys, &out->items[out->n++], err);
     if (n == 0)
-        rc = json_object_get(body, "s3") ? read_record(body, &out->items[out->n++], err)
+        rc = json_object_get(body, "s3") ? read_record(body, keys, &out->items[out->n++], err)
                                          : read_short(body, &out->items[out->n++], err);
     if (rc != LS_OK)
         ls_notices_dispose(out);

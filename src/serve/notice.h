@@ -4,7 +4,8 @@
  *
  * A body is {"EventName", "Key", "Records": […]}, as MinIO posts it, or {"Records": […]} alone, as S3 writes it; or one
  * record by itself. In a record the key is escaped as in a query ('+' is a blank); the Key beside EventName is
- * "bucket/key" as it is, and read only where there are no records.
+ * "bucket/key" as it is, and read only where there are no records. In MinIO's stream the keys of records are as they
+ * are.
  */
 #ifndef LOCKSTEP_SERVE_NOTICE_H
 #define LOCKSTEP_SERVE_NOTICE_H
@@ -27,8 +28,11 @@ struct ls_notices {
     size_t n;
 };
 
-/* The notices point into body. LS_INVALID says what is wrong with it. */
-enum ls_rc ls_notices_parse(const json_t *body, struct ls_notices *out, struct ls_err *err) LS_MUST_CHECK;
+enum ls_notice_keys { LS_KEYS_ESCAPED, LS_KEYS_PLAIN };
+
+/* keys: of the records. The notices point into body. LS_INVALID says what is wrong with it. */
+enum ls_rc ls_notices_parse(const json_t *body, enum ls_notice_keys keys, struct ls_notices *out, struct ls_err *err)
+    LS_MUST_CHECK;
 void ls_notices_dispose(struct ls_notices *notices);
 static inline void ls_notices_auto(struct ls_notices *notices) { ls_notices_dispose(notices); }
 

@@ -45,7 +45,7 @@ static void each_form_is_read(void **state)
         LS_AUTO(ls_notices) struct ls_notices got = {0};
         struct ls_err err = LS_ERR_INIT;
         json_t *body = load(cases[i].body);
-        if (ls_notices_parse(body, &got, &err) != LS_OK)
+        if (ls_notices_parse(body, LS_KEYS_ESCAPED, &got, &err) != LS_OK)
             fail_msg("%s: %s", cases[i].body, err.text);
         assert_int_equal(got.n, 1);
         assert_string_equal(got.items[0].kind, cases[i].kind);
@@ -67,7 +67,7 @@ static void a_body_can_hold_many_records(void **state)
     struct ls_err err = LS_ERR_INIT;
     json_t *body = load("{\"Records\":[" RECORD(PUT, "shop", "1") "," RECORD("s3:ObjectAccessed:Head", "b",
                                                                              "2") "," RECORD(PUT, "shop", "1") "]}");
-    assert_int_equal(ls_notices_parse(body, &got, &err), LS_OK);
+    assert_int_equal(ls_notices_parse(body, LS_KEYS_ESCAPED, &got, &err), LS_OK);
     assert_int_equal(got.n, 3);
     assert_string_equal(got.items[1].key, "2");
     assert_string_equal(got.items[2].key, "1");
@@ -83,7 +83,7 @@ static void what_tells_of_no_object_is_no_change(void **state)
     struct ls_notices got;
     struct ls_err err = LS_ERR_INIT;
     json_t *body = load("{\"Records\":[{\"eventName\":\"s3:BucketCreated:*\",\"s3\":{\"bucket\":{\"name\":\"b\"}}}]}");
-    assert_int_equal(ls_notices_parse(body, &got, &err), LS_OK);
+    assert_int_equal(ls_notices_parse(body, LS_KEYS_ESCAPED, &got, &err), LS_OK);
     assert_int_equal(got.n, 1);
     assert_false(ls_notice_is_change(&got.items[0]));
     ls_notices_dispose(&got);
@@ -124,7 +124,7 @@ static void malformed_bodies_are_refused_whole(void **state)
         struct ls_notices got;
         struct ls_err err = LS_ERR_INIT;
         json_t *body = load(wrong[i]);
-        if (ls_notices_parse(body, &got, &err) != LS_INVALID || !*err.text)
+        if (ls_notices_parse(body, LS_KEYS_ESCAPED, &got, &err) != LS_INVALID || !*err.text)
             fail_msg("%s was taken", wrong[i]);
         assert_null(got.items);
         json_decref(body);
@@ -144,12 +144,23 @@ static void keys_are_as_long_as_s3_has_them(void **state)
                 strcat(key, escaped ? "%2F" : "k");
             snprintf(text, sizeof text, RECORD(PUT, "shop", "%s"), key);
             json_t *body = load(text);
-            assert_int_equal(ls_notices_parse(body, &got, &err), len <= 1024 ? LS_OK : LS_INVALID);
+            assert_int_equal(ls_notices_parse(body, LS_KEYS_ESCAPED, &got, &err), len <= 1024 ? LS_OK : LS_INVALID);
             if (len <= 1024)
                 assert_int_equal(strlen(got.items[0].key), len);
             ls_notices_dispose(&got);
             json_decref(body);
         }
+}
+
+static void keys_of_the_stream_are_taken_as_they_are(void **state)
+{
+    (void)state;
+    LS_AUTO(ls_notices) struct ls_notices got = {0};
+    struct ls_err err = LS_ERR_INIT;
+    json_t *body = load("{\"Records\":[" RECORD(PUT, "shop", "a/b+c%20d%zz.png") "]}");
+    assert_int_equal(ls_notices_parse(body, LS_KEYS_PLAIN, &got, &err), LS_OK);
+    assert_string_equal(got.items[0].key, "a/b+c%20d%zz.png");
+    json_decref(body);
 }
 
 int main(void)
@@ -160,6 +171,7 @@ int main(void)
         cmocka_unit_test(what_tells_of_no_object_is_no_change),
         cmocka_unit_test(malformed_bodies_are_refused_whole),
         cmocka_unit_test(keys_are_as_long_as_s3_has_them),
+        cmocka_unit_test(keys_of_the_stream_are_taken_as_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`lockstep listen` on a real MinIO: what its stream tells reaches the rows, and a gap is said."""
+
+import signal
+
+import pytest
+from harness.images import png, seed
+from harness.program import SLOW, wait_until
+from harness.wire import Wire
+
+from .test_webhook import FOLDER, inbox, settled
+
+
+class Listener:
+    def __init__(self, lockstep):
+        self.process = lockstep.start("listen")
+        self.log = lockstep.folder / f"process-{len(lockstep.processes) - 1}.log"
+        wait_until(lambda: self.said("listening to") or self.process.poll() is not None, "it listens")
+        assert self.process.poll() is None, self.text
+
+    @property
+    def text(self) -> str:
+        return self.log.read_text()
+
+    def said(self, words: str) -> bool:
+        return words in self.text
+
+    def stop(self, sig=signal.SIGTERM) -> None:
+        self.process.send_signal(sig)
+        assert self.process.wait(20 * SLOW) == 0, self.text
+
+
+@pytest.mark.pairs("minio", "postgres")
+def test_what_the_stream_tells_reaches_the_rows(lockstep):
+    keys = seed(lockstep, ("p1", "500ml", 6))
+    odd = f"{FOLDER}/a b+c%20ä.png"
+    listener = Listener(lockstep)
+    lockstep.backend.put(odd, png("odd"))
+    lockstep.backend.put(keys[0], png("changed", 20))
+    lockstep.backend.delete(keys[1])
+    lockstep.backend.move(keys[2], f"{FOLDER}/moved.png")
+    lockstep.backend.put("elsewhere/x.png", png("not ours"))
+    wanted = {odd, keys[0], f"{FOLDER}/moved.png", *keys[3:]}
+    wait_until(lambda: set(lockstep.oracle.rows()) == wanted and inbox(lockstep) == 0, "the rows follow", 60)
+    # Our own operations are told as well, and mean nothing.
+    lockstep.run("mv", odd, f"{FOLDER}/renamed.png")
+    lockstep.run("rm", keys[3])
+    wait_until(lambda: inbox(lockstep) == 0, "the inbox is worked off")
+    lockstep.backend.delete("elsewhere/x.png")
+    listener.stop()
+    lockstep.assert_in_step()
+    assert not listener.said("event=gap") and not listener.said("event=malformed")
+
+
+@pytest.mark.pairs("minio")
+def test_many_changes_at_once_are_all_heard(lockstep):
+    listener = Listener(lockstep)
+    keys = [f"products/p{i % 5}/500ml/hero-card/image-{i:04d}.png" for i in range(400)]
+    for key in keys:
+        lockstep.backend.put(key, png(key))
+    for key in keys[::3]:
+        lockstep.backend.delete(key)
+    settled(lockstep, 60)
+    listener.stop(signal.SIGINT)
+
+
+def test_a_gap_is_said_and_what_it_hid_is_found_by_a_scan(lockstep_minio):
+    lockstep = lockstep_minio
+    keys = seed(lockstep, ("p1", "500ml", 3))
+    wire = Wire(lockstep.backend.endpoint)
+    lockstep.set_config("store", "endpoint", wire.endpoint)
+    lockstep.set_config("store", "deadline", "3s")
+    listener = Listener(lockstep)
+    lockstep.backend.put(f"{FOLDER}/first.png", png("first"))
+    wait_until(lambda: f"{FOLDER}/first.png" in lockstep.oracle.rows(), "the first is heard")
+    assert lockstep.json("scan", "--json", "--grace=0s")["unannouncedFiles"] is None
+    wire.pull_out()
+    wait_until(lambda: listener.said("event=stream-lost"), "it notices")
+    lockstep.backend.put(f"{FOLDER}/missed.png", png("missed"))
+    lockstep.backend.delete(keys[0])
+    wire.put_in()
+    wait_until(lambda: listener.said("event=gap"), "it is there again", 60)
+    assert wire.cuts > 0 and "lockstep scan" in listener.text
+    lockstep.backend.put(f"{FOLDER}/later.png", png("later"))
+    wait_until(lambda: f"{FOLDER}/later.png" in lockstep.oracle.rows(), "the later one is heard", 60)
+    found = lockstep.scan_json()
+    assert (found["orphanedFiles"], found["missingFiles"], found["unannouncedFiles"]) == (1, 1, 2)
+    lockstep.run("sync", "--yes", "--grace=0s", "--orphans=adopt", "--missing=drop")
+    listener.stop()
+    lockstep.assert_in_step()
+    wire.close()
+
+
+def test_the_policy_is_kept_and_what_cannot_be_followed_is_said(lockstep_minio):
+    lockstep = lockstep_minio
+    lockstep.set_config("serve", "events", "report")
+    listener = Listener(lockstep)
+    lockstep.backend.put(f"{FOLDER}/new.png", png("new"))
+    wait_until(lambda: listener.said("event=would"), "it says what it would do")
+    listener.stop()
+    assert lockstep.oracle.rows() == {}
+    lockstep.set_config("serve", "events", "ignore")
+    assert "events = ignore" in lockstep.run("listen", check=4).stderr
+    lockstep.run("listen", "more", check=64)
+
+
+def test_a_directory_cannot_be_listened_to(lockstep_file):
+    assert "a directory tells nobody" in lockstep_file.run("listen", check=4).stderr
