@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # `make bench`: install what is missing, make an optimised build without fail points, and run bench.py with it.
-# Arguments are bench.py's; `make bench BENCH_ARGS="--only mv,rm --runs 3"` passes them on.
+# Arguments are bench.py's; `make bench BENCH_ARGS="--only mv,rm --runs 3"` passes them on. serve.sh uses it for another.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "$0")/../.." && pwd -P)
@@ -13,7 +13,11 @@ unset MAKEFLAGS MAKELEVEL MFLAGS
 # shellcheck source=tests/lib/install.sh
 . "$ROOT/tests/lib/install.sh"
 install_all
-install_debian s3fs bindfs
+BENCH=${BENCH:-bench}
+case $BENCH in
+bench) install_debian s3fs bindfs ;;
+serve) install_debian wrk ;;
+esac
 install_paths
 
 build=$LOCKSTEP_TEST_BUILD/release
@@ -23,4 +27,4 @@ cd "$build"
 [ -f Makefile ] || "$ROOT/configure" --quiet CFLAGS='-O2 -g' --disable-failpoints
 make -s -j"$(nproc)"
 export LOCKSTEP_BIN=$build/lockstep
-exec "$LOCKSTEP_TEST_VENV/bin/python" "$ROOT/tests/bench/bench.py" "$@"
+exec "$LOCKSTEP_TEST_VENV/bin/python" "$ROOT/tests/bench/$BENCH.py" "$@"

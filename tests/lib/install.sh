@@ -8,7 +8,7 @@ BUILD_PACKAGES="autoconf automake libtool pkg-config make gcc libc6-dev libfuse3
     libcurl4-openssl-dev libssl-dev libjansson-dev libexpat1-dev uthash-dev libpq-dev libmicrohttpd-dev"
 TEST_PACKAGES="clang clang-format clang-tidy cppcheck shellcheck libclang-rt-14-dev libcmocka-dev sqlite3 rsync valgrind
     python3 python3-venv attr curl procps xz-utils vim-tiny ca-certificates git util-linux
-    fio stress-ng bonnie++ bindfs s3fs postgresql-15"
+    fio stress-ng bonnie++ bindfs s3fs wrk postgresql-15"
 
 # MinIO is source-only since 2025-10 and no longer maintained: one known version. Conditional writes need 2025-09-07.
 MINIO_MODULE=github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
