@@ -32,7 +32,7 @@
 #define HEADERS_MOST ((size_t)32 * 1024) /* of a connection's memory: request line and headers must fit */
 #define IDLE_S 30
 #define REQUEST_MS 20000        /* for a whole request, or until the next one */
-#define REQUEST_CROWDED_MS 3000 /* the same when most connections are taken */
+#define REQUEST_HURRIED_MS 3000 /* the same when most connections are taken, and at the end */
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define UPLOAD_MS 600000                   /* for a request that is a file */
 #define SEND_MS 600000                     /* for a whole answer */
@@ -128,11 +128,11 @@ void ls_http_reap(struct ls_http *http)
 {
     int64_t now_ms = ls_monotonic_ms();
     LS_LOCK(&http->lock);
-    bool crowded = http->n_connections > CONNECTIONS_MOST * 3 / 4;
+    bool hurry = http->n_connections > CONNECTIONS_MOST * 3 / 4 || atomic_load(&http->serve->draining);
     for (struct connection *c = http->connections; c; c = c->next) {
         bool late = c->deadline_ms <= now_ms;
         bool waits = c->deadline_ms - now_ms <= REQUEST_MS;
-        if (late || (crowded && waits && c->deadline_ms - (REQUEST_MS - REQUEST_CROWDED_MS) <= now_ms))
+        if (late || (hurry && waits && c->deadline_ms - (REQUEST_MS - REQUEST_HURRIED_MS) <= now_ms))
             shutdown(c->fd, SHUT_RDWR); /* libmicrohttpd closes it */
     }
 }

@@ -191,6 +191,23 @@ def test_requests_that_break_off_take_nothing_along(server):
     assert time.monotonic() - begin < 10 * SLOW, "they held up the end"
 
 
+@pytest.mark.parametrize("token", ("right", "wrong"))
+def test_a_body_that_does_not_come_holds_up_the_end_for_some_seconds_at_most(server, token):
+    """Accepted or refused, the server waits for it: its sender is there and says nothing more."""
+    host, port = server.address.split(":")
+    secret = server.token("admin") if token == "right" else "lst_" + "0" * 64
+    head = f"POST {SYNC} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {secret}\r\n"
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        head += "Content-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 100 "), "it does not wait for the body"
+        connection.sendall(b'{"a')
+        begin = time.monotonic()
+        server.stop()
+        assert "event=draining requests=1" in server.log.read_text(), "it had not come so far"
+        assert time.monotonic() - begin < 10 * SLOW
+
+
 def test_oversized_headers_and_bodies_end_the_request(server):
     assert server.get("/healthz", headers={"X-Long": "x" * 60000}).status == 431
     host, port = server.address.split(":")
