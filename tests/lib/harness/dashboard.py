@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The dashboard as a person uses it: by what it shows and by its data-test hooks."""
 
+import re
 import time
 
 from playwright.sync_api import Locator, Page, expect
@@ -11,8 +12,8 @@ expect.set_options(timeout=10_000 * SLOW)
 
 
 class Dashboard:
-    def __init__(self, page: Page, server):
-        self.page, self.server = page, server
+    def __init__(self, page: Page, server, watch):
+        self.page, self.server, self.watch = page, server, watch
         page.set_default_timeout(10_000 * SLOW)
 
     def __call__(self, hook: str, **filters) -> Locator:
@@ -26,6 +27,19 @@ class Dashboard:
         expect(self("sign-out")).to_be_visible()
         return self
 
+    def row(self, hook: str, key: str) -> Locator:
+        """The line of a list whose key, or id, this is."""
+        quoted = key.replace("\\", "\\\\").replace('"', '\\"')
+        return self.page.locator(f'[data-test="{hook}"][data-key="{quoted}"]')
+
+    def keys(self, hook: str) -> list[str]:
+        """Those of all lines that are shown."""
+        return self(hook).evaluate_all("rows => rows.map((row) => row.dataset.key)")
+
+    def figure(self, hook: str) -> int:
+        """The number on a card, or on a line of a plan."""
+        return int(re.sub(r"\D", "", self(hook).get_by_test_id("value").inner_text()))
+
     def until(self, condition, what: str) -> None:
         """Poll with a deadline, while the page goes on and its events arrive here."""
         end = time.monotonic() + 20 * SLOW
@@ -36,3 +50,18 @@ class Dashboard:
     def go(self, view: str) -> "Dashboard":
         self(f"nav-{view}").click()
         return self
+
+    def alert(self, *texts: str, kind: str = "good") -> Locator:
+        """The newest alert; it says all this."""
+        alert = self("alert").first
+        expect(alert).to_have_attribute("data-kind", kind)
+        for text in texts:
+            expect(alert).to_contain_text(text)
+        return alert
+
+    def confirm(self, *texts: str) -> None:
+        """The dialog that asks says all this; go on."""
+        for text in texts:
+            expect(self("dialog")).to_contain_text(text)
+        self("dialog-confirm").click()
+        expect(self("dialog")).to_be_hidden()

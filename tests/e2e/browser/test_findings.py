@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looking at what a scan found and mending it, one by one or many at once; each outcome on both sides."""
+
+import pytest
+from harness.images import png, seed
+from playwright.sync_api import expect
+
+BOTH_CATALOGS = pytest.mark.pairs("file", "postgres")
+ONE = pytest.mark.pairs("file")
+FOLDER = "products/p1/500ml/hero-card"
+
+
+def natural_width(image) -> int:
+    return image.evaluate("(image) => image.complete ? image.naturalWidth : 0")
+
+
+def finding(dashboard, key: str):
+    """Its line in the list of findings."""
+    row = dashboard.row("findings-row", key)
+    expect(row).to_be_visible()
+    return row
+
+
+def act(dashboard, key: str, action: str) -> None:
+    """Press its button and confirm; the dialog names the file."""
+    finding(dashboard, key).get_by_test_id(action).click()
+    dashboard.confirm(key)
+    dashboard.alert()
+    expect(dashboard.row("findings-row", key)).to_have_count(0)
+
+
+@BOTH_CATALOGS
+def test_orphans_are_looked_at_before_they_go(lockstep, dashboard, scanned):
+    dashboard.go("findings")
+    dashboard("kind-orphaned").click()
+    image = finding(dashboard, scanned.orphan).locator("img")
+    dashboard.until(lambda: natural_width(image) == 24, "the thumbnail is the picture itself")
+    assert image.get_attribute("src").startswith("blob:")
+    stray = scanned.stray
+    dashboard("kind-misplaced").click()
+    image = finding(dashboard, stray).locator("img")
+    dashboard.until(lambda: natural_width(image) == 8, "so is that of a file that fits no layout")
+
+
+@ONE
+def test_what_is_no_picture_is_not_fetched_as_one(lockstep, dashboard):
+    seed(lockstep, ("p1", "500ml", 2))
+    key = f"{FOLDER}/page.html"
+    lockstep.backend.put(key, b"<script>alert(1)</script>")
+    lockstep.run("scan", "--grace=0s", check=1)
+    dashboard.go("findings")
+    row = finding(dashboard, key)
+    expect(row.locator("img[src^=blob]")).to_have_count(0)
+    expect(row.get_by_test_id("adopt")).to_be_visible()
+
+
+@ONE
+def test_thumbnails_are_fetched_when_they_come_into_view_and_let_go_afterwards(lockstep, dashboard):
+    seed(lockstep, ("p1", "500ml", 1))
+    for n in range(60):
+        lockstep.backend.put(f"{FOLDER}/orphan-{n:02}.png", png(n, 12))
+    lockstep.run("scan", "--grace=0s", check=1)
+    fetched = []
+    dashboard.page.on(
+        "request", lambda request: fetched.append(request.url) if "/admin/objects" in request.url else None
+    )
+    dashboard.go("findings")
+    first, last = (finding(dashboard, f"{FOLDER}/orphan-{n}.png") for n in ("00", "59"))
+    dashboard.until(lambda: natural_width(first.locator("img")) == 12, "the first is shown")
+    assert not any("orphan-59" in url for url in fetched) and len(fetched) < 60
+    last.scroll_into_view_if_needed()
+    dashboard.until(lambda: natural_width(last.locator("img")) == 12, "the last is shown")
+    address = first.locator("img").get_attribute("src")
+    dashboard.go("audit")
+    loads = """(address) => new Promise((tell) => {
+        const image = new Image();
+        image.onload = () => tell(true);
+        image.onerror = () => tell(false);
+        image.src = address;
+    })"""
+    dashboard.watch.allowed = ("blob:",)  # the browser complains of the address that is gone
+    assert not dashboard.page.evaluate(loads, address), "the bytes are still held"
+
+
+@BOTH_CATALOGS
+def test_an_orphan_is_adopted(lockstep, dashboard, scanned):
+    dashboard.go("findings")
+    act(dashboard, scanned.orphan, "adopt")
+    row, stored = lockstep.oracle.rows()[scanned.orphan], lockstep.oracle.objects()[scanned.orphan]
+    assert (row.etag, row.size, row.product_id, row.weight) == (stored.etag, stored.size, "p1", "500ml")
+
+
+@BOTH_CATALOGS
+def test_an_orphan_is_removed_and_had_back_by_undo(lockstep, dashboard, scanned):
+    data = lockstep.backend.get(scanned.orphan)
+    dashboard.go("findings")
+    act(dashboard, scanned.orphan, "remove")
+    assert scanned.orphan not in lockstep.oracle.objects()
+    assert [item["key"] for item in lockstep.json("trash", "list", "--json")] == [scanned.orphan]
+    dashboard("undo").click()
+    dashboard.until(lambda: scanned.orphan in lockstep.oracle.objects(), "it is back")
+    assert lockstep.backend.get(scanned.orphan) == data
+    assert lockstep.json("trash", "list", "--json") == []
+
+
+@BOTH_CATALOGS
+def test_each_kind_is_mended_by_its_button(lockstep, dashboard, scanned):
+    dashboard.go("findings")
+    act(dashboard, scanned.lost, "drop")
+    assert scanned.lost not in lockstep.oracle.rows()
+    act(dashboard, scanned.overwritten, "refresh")
+    row, stored = lockstep.oracle.rows()[scanned.overwritten], lockstep.oracle.objects()[scanned.overwritten]
+    assert (row.etag, row.size) == (stored.etag, stored.size)
+    act(dashboard, scanned.misfiled, "refile")
+    assert lockstep.oracle.rows()[scanned.misfiled].variant_weight == "500ml"
+    act(dashboard, scanned.moved, "relink")
+    assert scanned.moved_to in lockstep.oracle.rows() and scanned.moved not in lockstep.oracle.rows()
+    act(dashboard, scanned.stray, "remove")
+    act(dashboard, scanned.orphan, "adopt")
+    lockstep.assert_in_step()
+
+
+@BOTH_CATALOGS
+def test_a_selection_is_mended_at_once(lockstep, dashboard):
+    seed(lockstep, ("p1", "500ml", 3))
+    orphans = [f"{FOLDER}/orphan-{n}.png" for n in range(6)]
+    for key in orphans:
+        lockstep.backend.put(key, png(key))
+    lockstep.run("scan", "--grace=0s", check=1)
+    dashboard.go("findings")
+    for key in orphans[:2]:
+        finding(dashboard, key).get_by_test_id("select").check()
+    dashboard("adopt-selected").click()
+    dashboard.confirm(*orphans[:2])
+    dashboard.alert("2")
+    assert set(orphans[:2]) <= set(lockstep.oracle.rows()) and orphans[2] not in lockstep.oracle.rows()
+
+    expect(dashboard("findings-row")).to_have_count(4)
+    dashboard("select-all").check()
+    dashboard("remove-selected").click()
+    dashboard.confirm(*orphans[2:])
+    dashboard.alert("4")
+    assert set(orphans) & set(lockstep.oracle.objects()) == set(orphans[:2])
+    lockstep.assert_in_step()
+    dashboard("undo").click()
+    dashboard.until(lambda: set(orphans) <= set(lockstep.oracle.objects()), "all four are back")
+
+
+@ONE
+def test_leaving_the_question_changes_nothing(lockstep, dashboard, scanned):
+    before = lockstep.backend.all_keys(), lockstep.oracle.rows()
+    dashboard.go("findings")
+    for action in ("adopt", "remove"):
+        finding(dashboard, scanned.orphan).get_by_test_id(action).click()
+        expect(dashboard("dialog")).to_contain_text(scanned.orphan)
+        dashboard("dialog-cancel").click()
+        expect(dashboard("dialog")).to_be_hidden()
+    assert (lockstep.backend.all_keys(), lockstep.oracle.rows()) == before
+
+
+@ONE
+def test_what_has_changed_meanwhile_is_left_alone_and_said(lockstep, dashboard, scanned):
+    dashboard.go("findings")
+    row = finding(dashboard, scanned.lost)
+    data = png("back again", 9)
+    lockstep.backend.put(scanned.lost, data)
+    row.get_by_test_id("drop").click()
+    dashboard.confirm(scanned.lost)
+    dashboard.alert(scanned.lost, kind="warn")
+    assert scanned.lost in lockstep.oracle.rows() and lockstep.backend.get(scanned.lost) == data

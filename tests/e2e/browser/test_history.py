@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scans, audit trail, trash, events, journal and mounts, as the dashboard shows them."""
+
+import signal
+
+import pytest
+from harness.images import png, seed
+from harness.program import SLOW, wait_until
+from playwright.sync_api import expect
+
+BOTH_CATALOGS = pytest.mark.pairs("file", "postgres")
+ONE = pytest.mark.pairs("file")
+FOLDER = "products/p1/500ml/hero-card"
+
+
+@ONE
+def test_the_history_of_scans_is_a_chart_and_a_table(lockstep, dashboard):
+    keys = seed(lockstep, ("p1", "500ml", 12))
+    for key in keys[:3]:
+        lockstep.backend.delete(key)
+        lockstep.run("scan", "--grace=0s", check=1)
+    dashboard.go("history")
+    expect(dashboard("scan-row")).to_have_count(3)
+    newest, _, oldest = dashboard.keys("scan-row")
+    assert int(newest) > int(oldest)
+    expect(dashboard.row("scan-row", newest)).to_contain_text("3")
+    chart = dashboard("chart").locator("svg") if dashboard("chart").locator("svg").count() else dashboard("chart")
+    assert chart.evaluate("(svg) => svg.getBBox().width") > 100
+    assert chart.get_attribute("role") == "img" and (
+        chart.get_attribute("aria-label") or chart.locator("title").count()
+    )
+
+
+@BOTH_CATALOGS
+def test_the_audit_trail_tells_what_was_done(lockstep, dashboard, scanned):
+    dashboard.go("findings")
+    dashboard.row("findings-row", scanned.orphan).get_by_test_id("remove").click()
+    dashboard.confirm(scanned.orphan)
+    dashboard.alert()
+    dashboard.go("audit")
+    expect(dashboard("audit-row").first).to_contain_text(scanned.orphan)
+    trail = lockstep.json("log", "--json")
+    for row, entry in zip(dashboard("audit-row").all(), trail, strict=False):
+        expect(row).to_contain_text(entry["key"])
+    assert dashboard("audit-row").count() == len(trail)
+
+
+@BOTH_CATALOGS
+def test_the_trash_gives_back_what_was_removed(lockstep, dashboard):
+    seed(lockstep, ("p1", "500ml", 2))
+    orphans = [f"{FOLDER}/orphan-{n}.png" for n in range(3)]
+    for key in orphans:
+        lockstep.backend.put(key, png(key))
+    lockstep.run("sync", "--grace=0s", "--orphans=remove", "--max-change=100%", "--yes", check=(0, 1))
+    assert not set(orphans) & set(lockstep.oracle.objects())
+    dashboard.go("trash")
+    expect(dashboard("trash-row")).to_have_count(3)
+    dashboard("trash-row").filter(has_text=orphans[1]).get_by_test_id("restore").click()
+    if dashboard("dialog").is_visible():
+        dashboard.confirm(orphans[1])
+    dashboard.alert(orphans[1])
+    expect(dashboard("trash-row")).to_have_count(2)
+    assert lockstep.backend.get(orphans[1]) == png(orphans[1])
+    assert orphans[0] not in lockstep.oracle.objects()
+
+
+@ONE
+def test_recent_events_are_listed(lockstep, server, dashboard):
+    seed(lockstep, ("p1", "500ml", 2))
+    key = f"{FOLDER}/new.png"
+    lockstep.backend.put(key, png(key))
+    for name, at in (("s3:ObjectCreated:Put", key), ("s3:ObjectRemoved:Delete", "elsewhere/no.png")):
+        assert server.post("/webhooks/minio", {"EventName": name, "Key": f"any/{at}"}, role="webhook").status == 200
+    wait_until(lambda: key in lockstep.oracle.rows(), "the event has been acted on")
+    dashboard.go("events")
+    expect(dashboard("event-row").filter(has_text=key)).to_contain_text("created", ignore_case=True)
+
+
+@BOTH_CATALOGS
+def test_the_journal_shows_what_is_under_way_and_who_is_there(lockstep, dashboard):
+    key, file = f"{FOLDER}/new.png", lockstep.folder / "new.png"
+    file.write_bytes(png("new"))
+    mount = lockstep.mount()
+    stopped = lockstep.start("put", file, key, failpoint="engine.put.uploaded=stop")
+    wait_until(lambda: key in lockstep.backend.objects(), "the object is there, its row is not")
+    dashboard.go("journal")
+    expect(dashboard("intent-row")).to_have_count(1)
+    expect(dashboard("intent-row")).to_contain_text(key)
+    for kind, pid in (("serve", dashboard.server.process.pid), ("mount", mount.process.pid)):
+        expect(dashboard("instance-row").filter(has_text=kind)).to_contain_text(str(pid))
+    stopped.send_signal(signal.SIGCONT)
+    assert stopped.wait(20 * SLOW) == 0
+    dashboard.page.reload()
+    expect(dashboard("instance-row").first).to_be_visible()
+    expect(dashboard("intent-row")).to_have_count(0)
+    assert mount.unmount() == 0
