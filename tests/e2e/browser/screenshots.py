@@ -127,9 +127,9 @@ def test_screenshots(shop, browse):
 
     dark = browse(color_scheme="dark", reduced_motion="reduce").sign_in()
     dark("sync-all").click()
-    dark("choose-recreate").check()
+    dark("dialog-recreate-missing").check()
     dark("dialog-preview").click()
-    expect(dark("plan")).to_be_visible()
+    expect(dark("dialog-plan")).to_be_visible()
     shoot(dark.page, "sync-dark")
 
     phone = browse(viewport=PHONE, device_scale_factor=1, is_mobile=True, has_touch=True, reduced_motion="reduce")

@@ -78,12 +78,12 @@ def test_everything_is_done_by_keyboard_alone(lockstep, browse, server, drift):
     assert dashboard.page.evaluate(FOCUSED) == "sync-all", "the focus returns to where it was"
 
     keyboard.press("Enter")
-    tab_to(dashboard, "choose-remove")
-    if not dashboard("choose-remove").is_checked():
+    tab_to(dashboard, "dialog-remove-orphaned")
+    if not dashboard("dialog-remove-orphaned").is_checked():
         keyboard.press("Space")
     tab_to(dashboard, "dialog-preview")
     keyboard.press("Enter")
-    expect(dashboard("plan")).to_contain_text(drift.orphan)
+    expect(dashboard("dialog-plan")).to_contain_text(drift.orphan)
     tab_to(dashboard, "dialog-confirm")
     keyboard.press("Enter")
     dashboard.until(lambda: drift.orphan not in lockstep.oracle.objects(), "the orphan is removed")
@@ -124,10 +124,10 @@ def test_axe_finds_nothing_serious_on_any_view(lockstep, browse, server, scanned
         found += [f"{view}: {text}" for text in axe.problems(dashboard.page)]
     dashboard.page.goto("/#/overview")
     dashboard("sync-all").click()
-    dashboard("choose-remove").check()
+    dashboard("dialog-remove-orphaned").check()
     found += [f"dialog: {text}" for text in axe.problems(dashboard.page)]
     dashboard("dialog-preview").click()
-    expect(dashboard("plan")).to_be_visible()
+    expect(dashboard("dialog-plan")).to_be_visible()
     found += [f"plan: {text}" for text in axe.problems(dashboard.page)]
     dashboard.confirm()
     dashboard.alert()

@@ -37,10 +37,10 @@ def shown(dashboard) -> dict[str, int]:
 def preview(dashboard, *choices: str) -> None:
     """Ask what a sync of everything would do."""
     dashboard("sync-all").click()
-    for choice in ("choose-remove", "choose-recreate", "choose-misplaced"):
+    for choice in ("dialog-remove-orphaned", "dialog-recreate-missing", "dialog-remove-misplaced"):
         dashboard(choice).set_checked(choice in choices)
     dashboard("dialog-preview").click()
-    expect(dashboard("plan")).to_be_visible()
+    expect(dashboard("dialog-plan")).to_be_visible()
 
 
 def state(lockstep):
@@ -66,16 +66,16 @@ def test_sync_all_says_what_it_will_do_and_does_just_that(lockstep, dashboard, d
     kept = {key: lockstep.backend.get(key) for key in lockstep.oracle.objects()}
     row = lockstep.oracle.rows()[drift.moved].id
     before = state(lockstep)
-    preview(dashboard, "choose-remove", "choose-recreate")
-    plan = {name: dashboard.figure(f"plan-{name}") for name in ("removed", "relinked", "dropped", "kept")}
+    preview(dashboard, "dialog-remove-orphaned", "dialog-recreate-missing")
+    plan = {name: dashboard.planned(name) for name in ("removed", "relinked", "dropped", "kept")}
     assert plan["removed"] == plan["relinked"] == plan["dropped"] == 1
     for key in (drift.orphan, drift.lost):
-        expect(dashboard("plan")).to_contain_text(key)
+        expect(dashboard("dialog-plan")).to_contain_text(key)
     dashboard("dialog-cancel").click()
     expect(dashboard("dialog")).to_be_hidden()
     assert state(lockstep) == before, "neither the preview nor leaving it changes anything"
 
-    preview(dashboard, "choose-remove", "choose-recreate")
+    preview(dashboard, "dialog-remove-orphaned", "dialog-recreate-missing")
     dashboard.confirm()
     dashboard.alert("1")
     rows, objects = lockstep.oracle.rows(), lockstep.oracle.objects()
@@ -89,8 +89,8 @@ def test_sync_all_says_what_it_will_do_and_does_just_that(lockstep, dashboard, d
 
 @ONE
 def test_without_removing_orphans_get_their_rows(lockstep, dashboard, drift):
-    preview(dashboard, "choose-recreate")
-    assert dashboard.figure("plan-recreated") == 1
+    preview(dashboard, "dialog-recreate-missing")
+    assert dashboard.planned("recreated") == 1
     dashboard.confirm(drift.orphan)
     dashboard.alert()
     assert {drift.orphan, drift.moved_to} <= set(lockstep.oracle.rows())
@@ -103,7 +103,7 @@ def test_past_the_guard_the_number_must_be_typed(lockstep, dashboard):
     for key in keys[:20]:
         lockstep.backend.delete(key)
     before = lockstep.oracle.rows()
-    preview(dashboard, "choose-recreate")
+    preview(dashboard, "dialog-recreate-missing")
     expect(dashboard("dialog-typed")).to_be_visible()
     expect(dashboard("dialog")).to_contain_text("20")
     for wrong in ("", "19", "200", "x"):
@@ -123,7 +123,7 @@ def test_an_emptied_bucket_is_not_followed(lockstep, dashboard):
     keys = seed(lockstep, ("p1", "500ml", 4))
     lockstep.backend.empty()
     dashboard("sync-all").click()
-    dashboard("choose-recreate").check()
+    dashboard("dialog-recreate-missing").check()
     dashboard("dialog-preview").click()
     expect(dashboard("dialog-error")).to_contain_text("bucket")
     expect(dashboard("dialog-confirm")).to_be_hidden()

@@ -51,7 +51,11 @@ def test_a_server_that_dies_during_a_check_is_said(lockstep, browse, server):
     server.start(failpoint="store.list.called=kill")
     dashboard = browse().sign_in()
     dashboard("check").click()
-    dashboard.alert(kind="bad")
-    expect(dashboard("progress")).to_be_hidden()
-    expect(dashboard("check")).to_be_enabled()
     assert server.process.wait(20) == -9
+    expect(dashboard("progress-text")).to_contain_text("lost")
+    server.start()
+    dashboard.alert("stopped", kind="bad")
+    expect(dashboard("progress")).to_be_hidden()
+    dashboard("check").click()
+    dashboard.alert()
+    assert dashboard.figure("card-total") == 3

@@ -37,7 +37,7 @@ class Dashboard:
         return self(hook).evaluate_all("rows => rows.map((row) => row.dataset.key)")
 
     def figure(self, hook: str) -> int:
-        """The number on a card, or on a line of a plan."""
+        """The number on a card."""
         return int(re.sub(r"\D", "", self(hook).get_by_test_id("value").inner_text()))
 
     def until(self, condition, what: str) -> None:
@@ -51,10 +51,15 @@ class Dashboard:
         self(f"nav-{view}").click()
         return self
 
-    def alert(self, *texts: str, kind: str = "good") -> Locator:
+    def planned(self, name: str) -> int:
+        """How many items a sync's plan has of this; 0 when it has no such line."""
+        line = self(f"plan-{name}")
+        return int(re.sub(r"\D", "", line.locator("strong").inner_text())) if line.count() else 0
+
+    def alert(self, *texts: str, kind: str = "(?!bad)") -> Locator:
         """The newest alert; it says all this."""
         alert = self("alert").first
-        expect(alert).to_have_attribute("data-kind", kind)
+        expect(alert).to_have_attribute("data-kind", re.compile(kind))
         for text in texts:
             expect(alert).to_contain_text(text)
         return alert
