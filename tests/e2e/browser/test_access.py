@@ -15,11 +15,11 @@ FOCUSED = "document.activeElement?.closest('[data-test]')?.dataset.test ?? ''"
 
 def busy_shop(lockstep, server, scanned) -> None:
     """Something to show in every view."""
-    lockstep.run("trash", "list")
     key = "products/p2/1kg/hero-card/gone.png"
     lockstep.backend.put(key, png("gone"))
-    mend = {"items": [{"kind": "orphaned", "key": key}], "action": "remove"}
-    assert server.post("/admin/findings/mend", mend).json["mended"] == 1
+    assert (
+        server.post("/admin/products/p2/images/sync", {"removeOrphaned": True}).json["mended"]["removedOrphaned"] == 1
+    )
     event = {"EventName": "s3:ObjectCreated:Put", "Key": f"any/{scanned.keys[2]}"}
     assert server.post("/webhooks/minio", event, role="webhook").status == 200
 

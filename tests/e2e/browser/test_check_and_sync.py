@@ -125,7 +125,7 @@ def test_an_emptied_bucket_is_not_followed(lockstep, dashboard):
     dashboard("sync-all").click()
     dashboard("dialog-recreate-missing").check()
     dashboard("dialog-preview").click()
-    expect(dashboard("dialog-error")).to_contain_text("bucket")
+    expect(dashboard("dialog")).to_contain_text("bucket lacks its mark")
     expect(dashboard("dialog-confirm")).to_be_hidden()
     assert set(lockstep.oracle.rows()) == set(keys)
 
