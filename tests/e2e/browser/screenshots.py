@@ -134,6 +134,6 @@ def test_screenshots(shop, browse):
 
     phone = browse(viewport=PHONE, device_scale_factor=1, is_mobile=True, has_touch=True, reduced_motion="reduce")
     phone.sign_in()
-    phone.page.goto("/#/products/paprika")
+    phone.page.goto("/#/product/paprika")
     pictures_there(phone, 2)
     shoot(phone.page, "phone")

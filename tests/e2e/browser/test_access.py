@@ -40,8 +40,8 @@ def each_view(dashboard):
         dashboard.page.goto(f"/#/{view}")
         expect(dashboard(hook).first).to_be_visible()
         yield view
-    dashboard.page.goto("/#/products/p1")
-    expect(dashboard("image-row").first).to_be_visible()
+    dashboard.page.goto("/#/product/p1")
+    expect(dashboard("product-image").first).to_be_visible()
     yield "product"
 
 
