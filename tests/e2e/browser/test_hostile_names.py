@@ -56,8 +56,7 @@ def test_a_file_named_like_markup_stays_text_in_every_view(lockstep, dashboard):
 
     dashboard.go("trash")
     dashboard("trash-row").get_by_test_id("restore").click()
-    if dashboard("dialog").is_visible():
-        dashboard("dialog-confirm").click()
+    dashboard.confirm(NAME)
     dashboard.alert()
     stays_text(dashboard)
     assert lockstep.backend.get(ORPHAN) == png("orphan", 16)

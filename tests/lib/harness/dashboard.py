@@ -37,8 +37,8 @@ class Dashboard:
         return self(hook).evaluate_all("rows => rows.map((row) => row.dataset.key)")
 
     def figure(self, hook: str) -> int:
-        """The number on a card."""
-        return int(re.sub(r"\D", "", self(hook).get_by_test_id("value").inner_text()))
+        """The number on a card; -1 while there is none."""
+        return int(re.sub(r"\D", "", self(hook).get_by_test_id("value").inner_text()) or -1)
 
     def until(self, condition, what: str) -> None:
         """Poll with a deadline, while the page goes on and its events arrive here."""
@@ -56,7 +56,7 @@ class Dashboard:
         line = self(f"plan-{name}")
         return int(re.sub(r"\D", "", line.locator("strong").inner_text())) if line.count() else 0
 
-    def alert(self, *texts: str, kind: str = "(?!bad)") -> Locator:
+    def alert(self, *texts: str, kind: str = "^(?!bad)") -> Locator:
         """The newest alert; it says all this."""
         alert = self("alert").first
         expect(alert).to_have_attribute("data-kind", re.compile(kind))
