@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 
 import pytest
-from harness.browser import Axe, Watch, running_chromium
+from harness.browser import DESKTOP, Axe, Watch, running_chromium
 from harness.dashboard import Dashboard
 from harness.images import png, seed
 from harness.serve import Server
@@ -47,7 +47,7 @@ def browse(chromium, server, watch):
     contexts = []
 
     def opened(path: str = "/", **options) -> Dashboard:
-        contexts.append(chromium.new_context(base_url=watch.origin, **options))
+        contexts.append(chromium.new_context(base_url=watch.origin, **({"viewport": DESKTOP} | options)))
         watch.over(contexts[-1])
         dashboard = Dashboard(contexts[-1].new_page(), server, watch)
         dashboard.page.goto(path)

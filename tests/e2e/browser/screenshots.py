@@ -62,7 +62,7 @@ def shop(lockstep, studio):
             for number, kind in enumerate(("hero-card", "info-card", "other-images")):
                 key = key_of(name, weight, kind, f"{identifier(name)}-{number + 1}.jpg")
                 backend.put(key, studio.jpeg(shape, name, hue, (weight, kind)))
-    lockstep.run("import")
+    lockstep.oracle.insert_rows(lockstep.oracle.objects())
 
     def scan(days_ago: float) -> None:
         lockstep.run("scan", "--grace=0s", check=(0, 1))
@@ -102,6 +102,7 @@ def shop(lockstep, studio):
 
 
 def shoot(page, name: str) -> None:
+    page.evaluate("scrollTo(0, 0)")
     page.mouse.move(0, 0)
     path = IMAGES / f"dashboard-{name}.png"
     path.parent.mkdir(exist_ok=True)
@@ -115,7 +116,7 @@ def pictures_there(dashboard, least: int) -> None:
 
 
 def test_screenshots(shop, browse):
-    desk = browse(reduced_motion="reduce").sign_in()
+    desk = browse(viewport={"width": 1280, "height": 960}, reduced_motion="reduce").sign_in()
     desk("check").click()
     desk.alert()
     desk("alert-close").first.click()
