@@ -36,7 +36,7 @@ def server(lockstep):
 @pytest.fixture
 def watch(server):
     """Whatever the test is about: its pages kept the policy, threw nothing and asked nobody else."""
-    seen = Watch(f"http://{server.address}")
+    seen = Watch(f"http://{server.address}", server.tokens)
     yield seen
     seen.assert_quiet()
 

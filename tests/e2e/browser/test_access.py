@@ -198,8 +198,7 @@ def test_progress_and_outcome_are_announced(dashboard, drift):
     """A screen reader hears of what changes: it happens within a live region that was there before."""
     live = "(element) => element.closest('[aria-live], [role=status], [role=alert], [role=log]') !== null"
     dashboard("check").click()
-    dashboard.alert()
-    assert dashboard("alert").first.evaluate(live)
+    assert dashboard.alert().evaluate(live)
     for table in dashboard.page.locator("table").all():
         assert table.locator("caption").count() == 1
     assert dashboard.page.locator("main").count() == 1 and dashboard.page.locator("nav").count() >= 1

@@ -77,7 +77,7 @@ def test_nothing_is_shown_to_who_has_not_signed_in(browse, server, lockstep):
     assert "secret-product" not in dashboard.page.content()
 
 
-def test_the_watch_notices_what_a_page_must_not_do(browse, watch):
+def test_the_watch_notices_what_a_page_must_not_do(browse, server, watch):
     """The judge itself: each kind of trespass is seen."""
     dashboard = browse()
     page = dashboard.page
@@ -103,6 +103,9 @@ def test_the_watch_notices_what_a_page_must_not_do(browse, watch):
     with pytest.raises(Error, match="ERR_NAME_NOT_RESOLVED"):
         page.goto("http://elsewhere.test/")
     assert "request to elsewhere: http://elsewhere.test/" in watch.complaints
+    with pytest.raises(Error, match="ERR_NAME_NOT_RESOLVED"):
+        page.goto(f"http://elsewhere.test/?token={server.token('read')}")
+    assert any(text.startswith("a token in an address") for text in watch.complaints)
     with pytest.raises(AssertionError, match="misbehaved"):
         watch.assert_quiet()
     watch.complaints.clear()

@@ -48,10 +48,11 @@ def running_chromium():
 
 
 class Watch:
-    """What no page may do: break the policy, throw, complain, open a dialog of the browser, ask another origin."""
+    """What no page may do: break the policy, throw, complain, open the browser's own dialogs, ask another origin, put a
+    token into an address."""
 
-    def __init__(self, origin: str):
-        self.origin = origin
+    def __init__(self, origin: str, tokens: dict[str, str]):
+        self.origin, self.tokens = origin, tokens
         self.complaints: list[str] = []
         self.allowed: tuple[str, ...] = ()  # console errors that the test brings about, by a part of their text
 
@@ -81,6 +82,8 @@ class Watch:
         at = urlsplit(request.url)
         if at.scheme != "blob" and f"{at.scheme}://{at.netloc}" != self.origin:
             self.complaints.append(f"request to elsewhere: {request.url}")
+        if any(token in request.url for token in self.tokens.values()):
+            self.complaints.append(f"a token in an address: {request.url}")
 
     def assert_quiet(self) -> None:
         assert not self.complaints, "the page misbehaved:\n  " + "\n  ".join(self.complaints)

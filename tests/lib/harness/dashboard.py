@@ -4,7 +4,7 @@
 import re
 import time
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import ElementHandle, Locator, Page, expect
 
 from .program import SLOW
 
@@ -56,12 +56,16 @@ class Dashboard:
         line = self(f"plan-{name}")
         return int(re.sub(r"\D", "", line.locator("strong").inner_text())) if line.count() else 0
 
-    def alert(self, *texts: str, kind: str = "^(?!bad)") -> Locator:
-        """The newest alert; it says all this."""
-        alert = self("alert").first
-        expect(alert).to_have_attribute("data-kind", re.compile(kind))
+    def alert(self, *texts: str, kind: str = "^(?!bad)") -> ElementHandle:
+        """An alert that this has not seen before comes and says all this; the newest of its kind. All are seen then."""
+        fresh = self.page.locator('[data-test="alert"]:not([data-seen])')
+        expect(fresh.first).to_be_visible()
         for text in texts:
-            expect(alert).to_contain_text(text)
+            fresh = fresh.filter(has_text=text)
+        expect(fresh.first).to_be_visible()
+        expect(fresh.first).to_have_attribute("data-kind", re.compile(kind))
+        alert = fresh.first.element_handle()
+        self("alert").evaluate_all("alerts => alerts.forEach((alert) => alert.setAttribute('data-seen', ''))")
         return alert
 
     def confirm(self, *texts: str) -> None:

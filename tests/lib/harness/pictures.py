@@ -31,7 +31,8 @@ def drawing(shape: str, name: str, hue: int, seed: object = 0) -> str:
     body, lid, (x, y, width, height) = SHAPES[shape]
     chance = random.Random(str((name, seed)))
     middle, letters = x + width / 2, min(19, width * 1.7 / max(len(name), 6))
-    backdrop, turn = (hue + chance.choice((150, 180, 210))) % 360, chance.choice((-3, 0, 0, 3))
+    # No two are the same bytes: that would look like a file that has moved.
+    backdrop, turn = (hue + chance.randrange(150, 210)) % 360, chance.uniform(-3, 3)
     leaves = "".join(
         f'<ellipse cx="{middle + (i - 2) * 12}" cy="{y + height - 22 - (i % 2) * 7}" rx="5" ry="12" '
         f'fill="hsl({hue} 45% 45%)" transform="rotate({(i - 2) * 24} {middle} {y + height - 12})"/>'
