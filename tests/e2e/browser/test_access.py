@@ -66,6 +66,7 @@ def test_everything_is_done_by_keyboard_alone(lockstep, browse, server, drift):
     tab_to(dashboard, "check")
     keyboard.press("Enter")
     dashboard.alert()
+    expect(dashboard("main")).not_to_have_attribute("aria-busy", "true")
     tab_to(dashboard, "sync-all")
     keyboard.press("Enter")
     expect(dashboard("dialog")).to_be_visible()
@@ -78,6 +79,7 @@ def test_everything_is_done_by_keyboard_alone(lockstep, browse, server, drift):
     assert dashboard.page.evaluate(FOCUSED) == "sync-all", "the focus returns to where it was"
 
     keyboard.press("Enter")
+    expect(dashboard("dialog")).to_be_visible()
     tab_to(dashboard, "dialog-remove-orphaned")
     if not dashboard("dialog-remove-orphaned").is_checked():
         keyboard.press("Space")
