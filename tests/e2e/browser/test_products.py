@@ -79,8 +79,9 @@ def test_a_products_page_shows_its_images_and_mends_it_alone(lockstep, dashboard
     rows = [key for key, row in lockstep.oracle.rows().items() if row.product_id == "p1"]
     dashboard.until(lambda: sorted(dashboard.keys("product-image")) == sorted(rows), "all its images")
     assert dashboard("variant-row").count() == 1
-    picture = dashboard.row("product-image", scanned.keys[1]).locator("img")
-    picture.scroll_into_view_if_needed()
+    card = dashboard.row("product-image", scanned.keys[1])
+    card.scroll_into_view_if_needed()
+    picture = card.locator("img")
     dashboard.until(lambda: picture.evaluate("(image) => image.naturalWidth") > 0, "with their pictures")
 
     dashboard("product-check").click()
