@@ -77,7 +77,11 @@ def test_sync_all_says_what_it_will_do_and_does_just_that(lockstep, dashboard, d
 
     preview(dashboard, "dialog-remove-orphaned", "dialog-recreate-missing")
     dashboard.confirm()
-    dashboard.alert("1")
+    for result in ("Removed: 1 file", "Relinked: 1 record", "Dropped: 1 record"):
+        expect(dashboard("alert").filter(has_text=result)).to_be_visible()
+    left = judged(lockstep)
+    differences = left["total"] - left["synced"]
+    expect(dashboard("alert").filter(has_text=f"Checked {left['total']} images: {differences} diff")).to_be_visible()
     rows, objects = lockstep.oracle.rows(), lockstep.oracle.objects()
     assert drift.orphan not in objects and drift.lost not in rows
     assert rows[drift.moved_to].id == row and drift.moved not in rows
@@ -92,7 +96,7 @@ def test_without_removing_orphans_get_their_rows(lockstep, dashboard, drift):
     preview(dashboard, "dialog-recreate-missing")
     assert dashboard.planned("recreated") == 1
     dashboard.confirm(drift.orphan)
-    dashboard.alert()
+    dashboard.alert("Recreated: 1 record")
     assert {drift.orphan, drift.moved_to} <= set(lockstep.oracle.rows())
     assert lockstep.json("trash", "list", "--json") == []
 
@@ -113,7 +117,7 @@ def test_past_the_guard_the_number_must_be_typed(lockstep, dashboard):
     assert lockstep.oracle.rows() == before
     dashboard("dialog-typed").fill("20")
     dashboard("dialog-confirm").click()
-    dashboard.alert("20")
+    dashboard.alert("Dropped: 20 records")
     assert set(lockstep.oracle.rows()) == set(keys[20:])
     lockstep.assert_in_step()
 
