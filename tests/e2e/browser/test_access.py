@@ -78,6 +78,7 @@ def test_everything_is_done_by_keyboard_alone(lockstep, browse, server, drift):
     expect(dashboard("dialog")).to_be_hidden()
     assert dashboard.page.evaluate(FOCUSED) == "sync-all", "the focus returns to where it was"
 
+    expect(dashboard("sync-all")).not_to_have_attribute("aria-disabled", "true")
     keyboard.press("Enter")
     expect(dashboard("dialog")).to_be_visible()
     tab_to(dashboard, "dialog-remove-orphaned")
