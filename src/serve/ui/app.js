@@ -142,7 +142,7 @@ function enter(how) {
         "a",
         { class: "brand", href: link("overview") },
         h("img", { src: "ui/icon.svg", alt: "", width: 28, height: 28 }),
-        text.name,
+        h("span", { class: "brand-word" }, text.name),
       ),
       role && h("span", { class: "badge", test: "role" }, text.session.role[role] ?? role),
       button(text.session.signOut, { class: "button button-quiet", test: "sign-out", onclick: () => leave("") }),
