@@ -49,10 +49,9 @@ function badges(finding) {
   );
 }
 
-function row(finding, scan, choose, run, signal) {
+function row(finding, scan, choose, run, { signal, mendable }) {
   const outcome = outcomeOf(scan, finding.key);
-  const open = mayMend() && !outcome?.done;
-  const offered = open ? actionsOf(finding) : [];
+  const offered = mendable && !outcome?.done ? actionsOf(finding) : [];
   const buttons = offered.map((action) =>
     actionButton(
       text.mend[action].label,
@@ -81,8 +80,9 @@ function row(finding, scan, choose, run, signal) {
   );
 }
 
-/** findings of one scan. refresh: shows the list anew. */
-export function findingList(findings, scan, { signal, refresh }) {
+/** findings of one scan. refresh: shows the list anew. recent: is it the newest scan, so that mending makes sense? */
+export function findingList(findings, scan, { signal, refresh }, recent = true) {
+  const mendable = recent && mayMend();
   const run = (chosen, action) => mend(chosen, action, scan, refresh);
   const choose = selection((chosen) =>
     actions
@@ -98,8 +98,8 @@ export function findingList(findings, scan, { signal, refresh }) {
         ),
       ),
   );
-  const rows = findings.map((finding) => row(finding, scan, choose, run, signal));
-  const some = mayMend() && findings.some((finding) => actionsOf(finding).length > 0);
+  const rows = findings.map((finding) => row(finding, scan, choose, run, { signal, mendable }));
+  const some = mendable && findings.some((finding) => actionsOf(finding).length > 0);
   return h(
     "div",
     { class: "panel panel-list" },

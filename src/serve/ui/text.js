@@ -364,6 +364,8 @@ export const text = {
     heading: "Findings",
     kinds: "Kinds",
     of: (when) => `Of the complete check of ${when}.`,
+    ofNumber: (id) => `Of check ${id}, as it was then.`,
+    toNewest: "To the newest check",
     again: "What was mended since then shows once it is checked again.",
     check: "Check again",
     none: "Nothing here",
@@ -402,11 +404,13 @@ export const text = {
     chart: "Differences found by the last complete checks",
     chartText: (n, first, last) =>
       `${s(n, "complete check")}: ${s(first, "difference")} in the oldest shown, ${s(last, "difference")} in the newest. The table below has all figures.`,
+    show: "show",
     columns: {
       started: "Started",
       took: "Took",
       state: "State",
       scope: "Of",
+      findings: "Findings",
       total: "Images",
       synced: "Synced",
       orphaned: "Orphaned",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What the last complete check found, by kind.
 
+import { get, segment } from "./api.js";
 import { checkAll } from "./check.js";
 import { actionButton, h, link } from "./dom.js";
 import { findingList } from "./finding_list.js";
@@ -50,9 +51,23 @@ function nothing(context, kind) {
   return empty(words.none, kind === "all" ? words.noneAll : words.noneOf(text.kinds[kind]));
 }
 
+/** Of the newest check, what can be mended; of an older one, only what it saw. */
+function intro(context, kind, scan, page) {
+  const old = context.query.has("scan");
+  if (!old) context.head.append(actionButton(words.check, { test: "check" }, () => checkAll(context.refresh)));
+  const which = scan ? words.of(time(scan.endedAt)) : words.ofNumber(page.scan);
+  return h(
+    "p",
+    { class: "quiet" },
+    `${text.kindMeans[kind]} ${which} `,
+    old ? h("a", { href: link("findings"), test: "to-newest" }, words.toNewest) : words.again,
+  );
+}
+
 export const findings = {
   title: () => words.heading,
   async render(context) {
+    const old = context.query.get("scan");
     const kind = kinds.includes(context.query.get("kind")) ? context.query.get("kind") : "all";
     const query = {
       kind: kind === "all" ? "" : kind,
@@ -60,21 +75,22 @@ export const findings = {
       after: context.query.get("after"),
       limit: PAGE,
     };
-    const page = await lastFindings(query, context.signal);
+    const page = old
+      ? await get(`admin/scans/${segment(old)}/findings`, { query, signal: context.signal })
+      : await lastFindings(query, context.signal);
     if (!page)
       return empty(
         words.noScan,
         words.noScanHelp,
         h("a", { class: "button button-primary", href: link("overview") }, words.toOverview),
       );
-    context.head.append(actionButton(words.check, { test: "check" }, () => checkAll(context.refresh)));
-    const newest = overview().lastComplete;
-    const scan = newest.id === page.scan ? newest : null;
+    const newest = overview()?.lastComplete;
+    const scan = newest?.id === page.scan ? newest : null;
     return [
       tabs(context, kind, scan),
-      h("p", { class: "quiet" }, text.kindMeans[kind], " ", scan && words.of(time(scan.endedAt)), " ", words.again),
+      intro(context, kind, scan, page),
       searchForm(context, "prefix", text.list.prefix, text.list.prefixHint),
-      page.findings.length ? findingList(page.findings, page.scan, context) : nothing(context, kind),
+      page.findings.length ? findingList(page.findings, page.scan, context, !old) : nothing(context, kind),
       pager(context, "after", page.next),
     ].filter(Boolean);
   },

@@ -38,6 +38,13 @@ function columns() {
         h("span", { class: `badge badge-${tones[scan.state] ?? "info"}` }, words.states[scan.state] ?? scan.state),
     },
     { label: words.columns.scope, kind: "key", cell: (scan) => scan.scope || words.everything },
+    {
+      label: words.columns.findings,
+      cell: (scan) =>
+        scan.findingsKept
+          ? h("a", { href: link("findings", { scan: scan.id }), test: "scan-findings" }, words.show)
+          : none,
+    },
     ...figures.map((name) => ({
       label: words.columns[name],
       kind: "number",

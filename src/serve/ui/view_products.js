@@ -33,13 +33,25 @@ function figure(n) {
   return n > 0 ? h("strong", null, count(n)) : h("span", { class: "quiet" }, count(n));
 }
 
+/** A head that orders the table, the other way when it does so already. */
+function sortHead(context, field, sort, orders) {
+  const next = orders[(orders.indexOf(sort) + 1) % orders.length];
+  const arrow = sort === field ? " ▲" : sort === `-${field}` ? " ▼" : "";
+  return h(
+    "a",
+    { class: "sort", href: link("products", queryWith(context, { sort: next })), test: `sort-${field}` },
+    words.columns[field],
+    arrow && h("span", { "aria-hidden": "true" }, arrow),
+  );
+}
+
 function sumBadge(n) {
   return h("span", { class: `badge ${n ? "badge-warn" : "badge-good"}` }, count(n));
 }
 
-function columns(sort, known) {
+function columns(context, sort, known) {
   const name = {
-    label: words.columns.product,
+    label: sortHead(context, "product", sort, ["product", "-product"]),
     kind: "key",
     head: true,
     sort: sort === "product" ? "ascending" : sort === "-product" ? "descending" : null,
@@ -52,7 +64,7 @@ function columns(sort, known) {
     cell: (product) => (known ? figure(product[field]) : none),
   });
   const problems = {
-    label: words.columns.problems,
+    label: sortHead(context, "problems", sort, ["-problems"]),
     kind: "number",
     sort: sort === "-problems" ? "descending" : null,
     cell: (product) => (known ? sumBadge(sum(product)) : none),
@@ -73,7 +85,7 @@ export const products = {
       h("div", { class: "tools" }, searchForm(context, "search", words.search, ""), sortField(context, sort)),
       !known && h("p", { class: "note" }, words.noScan),
       page.products.length
-        ? table(words.caption, columns(sort, known), page.products, (product) => ({
+        ? table(words.caption, columns(context, sort, known), page.products, (product) => ({
             test: "product-row",
             "data-key": product.productId,
             "data-product": product.productId,

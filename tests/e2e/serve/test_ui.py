@@ -89,6 +89,11 @@ def test_the_files_name_nothing_from_elsewhere_and_write_no_markup():
     assert not re.search(r"<style|\son\w+=|\sstyle=|<script(?![^>]*\ssrc=)", page)
 
 
+def test_every_file_is_part_of_a_release():
+    listed = set(re.findall(r"src/serve/ui/(\S+)", (SOURCE.parent / "local.mk").read_text()))
+    assert listed == set(FILES)
+
+
 def test_modules_import_only_what_there_is():
     exported = {
         name: set(
@@ -115,6 +120,9 @@ def test_every_text_is_used_and_every_used_text_is_there():
     sources = {name: (SOURCE / name).read_text() for name in FILES if name.endswith(".js")}
     groups = set(re.findall(r"^  (\w+): ?(?:\{|\(|\"|\[)", sources["text.js"], re.M))
     used = {
-        word for name, source in sources.items() if name != "text.js" for word in re.findall(r"(?<!/)\btext\.(\w+)", source)
+        word
+        for name, source in sources.items()
+        if name != "text.js"
+        for word in re.findall(r"(?<!/)\btext\.(\w+)", source)
     }
     assert used == groups, (used - groups, groups - used)
