@@ -405,6 +405,7 @@ export const text = {
     chartText: (n, first, last) =>
       `${s(n, "complete check")}: ${s(first, "difference")} in the oldest shown, ${s(last, "difference")} in the newest. The table below has all figures.`,
     show: "show",
+    showOf: (when) => `show the findings of ${when}`,
     columns: {
       started: "Started",
       took: "Took",

@@ -42,7 +42,15 @@ function columns() {
       label: words.columns.findings,
       cell: (scan) =>
         scan.findingsKept
-          ? h("a", { href: link("findings", { scan: scan.id }), test: "scan-findings" }, words.show)
+          ? h(
+              "a",
+              {
+                href: link("findings", { scan: scan.id }),
+                test: "scan-findings",
+                "aria-label": words.showOf(time(scan.startedAt)),
+              },
+              words.show,
+            )
           : none,
     },
     ...figures.map((name) => ({
