@@ -144,7 +144,8 @@ static enum ls_rc finish_connect(struct ls_pg *cat, PGconn *pg, struct ls_err *e
 }
 
 /* What a session needs to be one of ours. Acknowledged means durable, whatever the role's default is; a process that
- * hangs within a transaction must not keep others from writing; a host that is gone must be noticed. */
+ * hangs within a transaction must not keep others from writing; a host that is gone must be noticed. Compiling a plan
+ * takes longer than any of ours runs. */
 static enum ls_rc set_up(struct ls_pg_conn *conn, struct ls_err *err)
 {
     const char *encoding = PQparameterStatus(conn->pg, "server_encoding");
@@ -159,7 +160,7 @@ static enum ls_rc set_up(struct ls_pg_conn *conn, struct ls_err *err)
     snprintf(sql, sizeof sql,
              "SET lock_timeout = %lld; SET statement_timeout = %lld; SET idle_in_transaction_session_timeout = 30000; "
              "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; "
-             "SET standard_conforming_strings = on; "
+             "SET standard_conforming_strings = on; SET jit = off; "
              "SELECT pg_catalog.set_config('synchronous_commit', 'on', false) "
              "WHERE pg_catalog.current_setting('synchronous_commit') = 'off'",
              (long long)conn->cat->busy_timeout_ms, (long long)conn->cat->deadline_ms);
