@@ -39,7 +39,7 @@ tests_catalog_test_mapping_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_catalog_test_mapping_LDADD = $(TEST_LIBS)
 EXTRA_DIST += tests/lib/shops
 SHOP_CONTRACT = tests/catalog/test_shop_contract.c tests/catalog/contract_images.c tests/catalog/contract_pages.c \
-	tests/catalog/contract_products.c $(PG_FIXTURE)
+	tests/catalog/contract_products.c tests/catalog/contract_table.c $(PG_FIXTURE)
 SHOP_CPPFLAGS = $(TEST_CPPFLAGS) -DSHOPS='"$(abs_top_srcdir)/tests/lib/shops"'
 check_PROGRAMS += tests/catalog/test_shop_contract_prisma tests/catalog/test_shop_contract_snake
 tests_catalog_test_shop_contract_prisma_SOURCES = $(SHOP_CONTRACT)

@@ -67,7 +67,8 @@ static const struct backend shop = {.name = SHOP_IS_PRISMA ? "prisma" : "snake",
                                     .utf8_keys = true,
                                     .text_ids = SHOP_IS_PRISMA};
 
-static const struct contract *const contracts[] = {&contract_images, &contract_pages, &contract_products};
+static const struct contract *const contracts[] = {&contract_images, &contract_pages, &contract_products,
+                                                   &contract_table};
 
 int main(void)
 {
