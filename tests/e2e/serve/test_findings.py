@@ -84,7 +84,7 @@ def test_findings_of_a_scan_of_one_product_are_kept_and_are_not_the_last_ones(lo
     server.get("/admin/products/sync/check-all?grace=0s")
     whole = server.get(LAST).json["scan"]
     for _ in range(3):
-        server.get("/admin/products/p2/images/sync/check?grace=0s")
+        lockstep.run("scan", "--grace=0s", "p2", check=1)
     newest = server.get("/admin/scans?limit=1").json["scans"][0]
     assert newest["scope"] == "p2" and newest["id"] > whole
     assert [f["key"] for f in walk(server, f"/admin/scans/{newest['id']}/findings", 10)] == [MISPLACED]

@@ -57,7 +57,7 @@ def test_the_table_shows_what_a_scan_found_in_each_product(lockstep, server):
             assert list(table(server, "&sort=-problems", limit)[0]) == ["p1", "only in the bucket", "p2", "q", "p10"]
             assert list(table(server, "&search=P1", limit)[0]) == ["p1", "p10"]
             assert list(table(server, "&search=P&sort=-problems", limit)[0]) == ["p1", "p2", "p10"]
-    server.get("/admin/products/p2/images/sync/check?grace=0s")
+    lockstep.run("scan", "--grace=0s", "p2", check=1)
     assert table(server)[1] == newest["id"], "that of one product does not count"
 
 
