@@ -2,10 +2,10 @@
 /*
  * Following the stream: lines of JSON into the inbox, whose thread works them off.
  *
- * A MinIO that sends each event at once sends blanks too, twice a second: then one stream is enough. Others (those of
- * 2025-2026) hold their answer back until a buffer is full, or until the stream ends. Then two streams take turns: each
- * lives for LIFE_MS, and ends only when the other has been there for OVERLAP_MS; both are told what happens in between,
- * which does no harm. Nothing keeps events for somebody who is not connected, so each gap is said, with the advice to
+ * A MinIO that sends each event at once sends blanks too, twice a second: then one stream is enough. Recent ones hold
+ * their answer back until a buffer is full, or until the stream ends. Then two streams take turns: each lives for
+ * LIFE_MS, and ends only when the other has been there for OVERLAP_MS; both are told what happens in between, which
+ * does no harm. Nothing keeps events for somebody who is not connected, so each gap is said, with the advice to
  * scan; an event that cannot be kept, because the catalog does not answer for long, ends its stream and makes one.
  * Threads: one a stream; the caller's waits for signals.
  */

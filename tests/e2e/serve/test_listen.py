@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`lockstep listen` on a real MinIO: what its stream tells reaches the rows, and a gap is said."""
 
+import json
+import queue
 import signal
+import time
+from contextlib import suppress
 
 import pytest
 from harness.images import png, seed
 from harness.program import SLOW, wait_until
 from harness.wire import Wire
 
-from .test_webhook import FOLDER, inbox, settled
+from .test_webhook import CREATED, FOLDER, inbox, settled
 
 
 class Listener:
@@ -106,3 +110,72 @@ def test_the_policy_is_kept_and_what_cannot_be_followed_is_said(lockstep_minio):
 
 def test_a_directory_cannot_be_listened_to(lockstep_file):
     assert "a directory tells nobody" in lockstep_file.run("listen", check=4).stderr
+
+
+def answer_with(client, kind: str, *pieces: bytes) -> None:
+    client.recv(65536)
+    client.sendall(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nConnection: close\r\n\r\n".encode())
+    for piece in pieces:
+        client.sendall(piece)
+
+
+class PromptStream:
+    """A server that sends each event at once, and blanks while there are none, as MinIO is meant to."""
+
+    def __init__(self, bucket: str):
+        self.bucket, self.lines, self.streams = bucket, queue.Queue(), 0
+
+    def __call__(self, client, head: bytes) -> bool:
+        if b"events=" not in head.split(b"\r\n")[0]:
+            return False
+        self.streams += 1
+        answer_with(client, "text/event-stream", b" ")
+        with suppress(OSError):
+            while True:
+                client.settimeout(0.3)
+                with suppress(TimeoutError):
+                    if not client.recv(1):
+                        break  # it has had enough
+                client.sendall(self.lines.get() if not self.lines.empty() else b" ")
+        return True
+
+    def tell(self, kind: str, key: str) -> None:
+        told = {"eventName": kind, "s3": {"bucket": {"name": self.bucket}, "object": {"key": key}}}
+        text = json.dumps({"Records": [told]}).encode() + b"\n"
+        for piece in (text[:20], b"", text[20:]):
+            self.lines.put(piece)
+
+
+def test_one_stream_is_enough_where_each_event_comes_at_once(lockstep_minio):
+    lockstep = lockstep_minio
+    wire = Wire(lockstep.backend.endpoint)
+    wire.answer = stream = PromptStream(lockstep.backend.bucket)
+    lockstep.set_config("store", "endpoint", wire.endpoint)
+    listener = Listener(lockstep)
+    for name in ("first", "second+%20"):
+        key = f"{FOLDER}/{name}.png"
+        lockstep.backend.put(key, png(name))
+        stream.lines.put(b"no JSON\n")
+        stream.tell(CREATED, key)
+        wait_until(lambda key=key: key in lockstep.oracle.rows(), "it is heard")
+    time.sleep(4)  # longer than streams live that take turns
+    assert stream.streams == 1 and listener.said("event=malformed") and not listener.said("event=gap")
+    listener.stop()
+    wire.close()
+
+
+def test_a_server_without_a_stream_is_told_from_one_that_has_it(lockstep_minio):
+    wire = Wire(lockstep_minio.backend.endpoint)
+    listing = b"<?xml version='1.0'?><ListBucketResult></ListBucketResult>"
+
+    def list_instead(client, head: bytes) -> bool:
+        if b"events=" not in head.split(b"\r\n")[0]:
+            return False
+        answer_with(client, "application/xml", listing)
+        return True
+
+    wire.answer = list_instead
+    lockstep_minio.set_config("store", "endpoint", wire.endpoint)
+    said = lockstep_minio.run("listen", check=4).stderr
+    assert "no stream of the bucket's events" in said and "lockstep events setup" in said
+    wire.close()

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A wire between the program and a server: it passes bytes on, as they come, until somebody pulls it out."""
+"""A wire between the program and a server: it passes bytes on, as they come, until somebody pulls it out.
+
+Somebody on the wire may answer in the server's place.
+"""
 
 import socket
 import threading
@@ -17,6 +20,7 @@ class Wire:
         self.left: dict = {}  # lock: by socket: directions in which it still passes on
         self.out = threading.Event()
         self.cuts = 0  # lock: connections that were cut or refused
+        self.answer = None  # of (client, first bytes of the request): true when it has answered
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.endpoint = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -53,10 +57,17 @@ class Wire:
                     self.cuts += 1
                 client.close()
                 continue
-            with self.lock:
-                self.left |= {client: 2, server: 2}
-            for pair in ((client, server), (server, client)):
-                threading.Thread(target=self._pass, args=pair, daemon=True).start()
+            threading.Thread(target=self._serve, args=(client, server), daemon=True).start()
+
+    def _serve(self, client, server) -> None:
+        if self.answer and self.answer(client, client.recv(4096, socket.MSG_PEEK)):
+            client.close()
+            server.close()
+            return
+        with self.lock:
+            self.left |= {client: 2, server: 2}
+        threading.Thread(target=self._pass, args=(server, client), daemon=True).start()
+        self._pass(client, server)
 
     def _pass(self, source, sink) -> None:
         with suppress(OSError):
