@@ -9,8 +9,8 @@ static void scans_are_recorded_and_read_newest_first(void **state)
 {
     struct ls_catalog *cat = ((struct fixture *)*state)->cat;
     struct ls_err err = LS_ERR_INIT;
-    struct ls_scan_row first = {.started_ns = 1, .scope = "p1"}, second = {.started_ns = 2}, got,
-                       unknown = {.id = 4242};
+    struct ls_scan_row first = {.started_ns = 1, .scope = "p1"},
+                       second = {.started_ns = 2, .unannounced = LS_UNANNOUNCED_UNKNOWN}, got, unknown = {.id = 4242};
     assert_int_equal(cat->ops->scan_get(cat, 0, &got, &err), LS_NOT_FOUND);
     assert_ok(cat->ops->scan_put(cat, &first, &err), &err);
     assert_true(first.id > 0);
@@ -19,6 +19,7 @@ static void scans_are_recorded_and_read_newest_first(void **state)
     first.images = 1, first.synced = 2, first.orphaned = 3, first.missing = 4, first.stale = 5, first.moved = 6;
     first.misfiled = 7, first.misplaced = 8, first.pending = 9, first.errors = 10;
     first.products = 11, first.twins = 12, first.objects_seen = 13, first.rows_seen = 14;
+    first.unannounced = 15;
     first.findings = LS_SCAN_FINDINGS_KEPT;
     strcpy(first.instance, ME);
     strcpy(first.options, "grace=0");
@@ -28,6 +29,7 @@ static void scans_are_recorded_and_read_newest_first(void **state)
     assert_ok(cat->ops->scan_get(cat, 0, &got, &err), &err);
     assert_int_equal(got.id, second.id);
     assert_false(got.complete || got.shared);
+    assert_true(got.unannounced == LS_UNANNOUNCED_UNKNOWN);
     assert_int_equal(got.findings, LS_SCAN_FINDINGS_NONE);
     assert_ok(cat->ops->scan_get(cat, got.id, &got, &err), &err);
     assert_int_equal(got.id, first.id);
@@ -35,9 +37,9 @@ static void scans_are_recorded_and_read_newest_first(void **state)
     assert_int_equal(got.ended_ns, 9);
     assert_true(got.complete);
     assert_string_equal(got.scope, "p1");
-    const uint64_t counts[] = {got.images,   got.synced,   got.orphaned,     got.missing,  got.stale,
-                               got.moved,    got.misfiled, got.misplaced,    got.pending,  got.errors,
-                               got.products, got.twins,    got.objects_seen, got.rows_seen};
+    const uint64_t counts[] = {got.images,   got.synced,   got.orphaned,     got.missing,   got.stale,
+                               got.moved,    got.misfiled, got.misplaced,    got.pending,   got.errors,
+                               got.products, got.twins,    got.objects_seen, got.rows_seen, got.unannounced};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
         assert_int_equal(counts[i], i + 1);
     assert_int_equal(got.findings, LS_SCAN_FINDINGS_KEPT);
