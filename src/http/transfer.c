@@ -210,7 +210,7 @@ static size_t on_read(char *out, size_t size, size_t count, void *ctx)
 /* The local port of a connection, or -1. */
 static int port_of(int fd)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t len = sizeof address;
     if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
         return -1;
