@@ -210,6 +210,26 @@ static enum ls_rc write_journal(FILE *out, struct ls_catalog *cat, struct ls_err
     return LS_OK;
 }
 
+/* What a mount has in its cache is its own process's, which may be on another host: here it only shows that it lives.
+ */
+static enum ls_rc write_instances(FILE *out, struct ls_catalog *cat, struct ls_err *err)
+{
+    static const char *const kinds[] = {"mount", "serve", "cli"};
+    struct ls_instance_page page = {0};
+    enum ls_rc rc = cat->ops->instance_list(cat, &page, err);
+    if (rc)
+        return rc;
+    family(out, "lockstep_instances", "gauge", "Living processes on this catalog, on all hosts, by kind.");
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        size_t n = 0;
+        for (size_t i = 0; i < page.n; i++)
+            n += page.items[i].alive && strcmp(page.items[i].kind, kinds[k]) == 0;
+        fprintf(out, "lockstep_instances{kind=\"%s\"} %zu\n", kinds[k], n);
+    }
+    ls_instance_page_dispose(&page);
+    return LS_OK;
+}
+
 void ls_api_metrics(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply)
 {
     struct ls_catalog *cat = ls_engine_catalog(serve->opts->engine);
@@ -228,6 +248,8 @@ void ls_api_metrics(struct ls_serve *serve, struct ls_request *req, struct ls_re
     enum ls_rc rc = write_last_scan(out, cat, &err);
     if (!rc)
         rc = write_journal(out, cat, &err);
+    if (!rc)
+        rc = write_instances(out, cat, &err);
     if (rc)
         ls_problem_err(reply, &err);
 }

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from harness.images import png, seed
+from harness.serve import Server
 
+FAILURES = {"io", "transient", "outcome-unknown", "corrupt", "no-space"}
 LINE = re.compile(r"^([a-z_]+)(?:\{([^}]*)\})? (-?[0-9.e+]+)$")
 
 
@@ -94,10 +96,33 @@ def test_the_openapi_document_has_the_routes_that_there_are_and_no_others(server
 def test_the_examples_ask_for_figures_that_there_are(lockstep, server):
     seed(lockstep, ("p1", "500ml", 1))
     assert server.get("/admin/products/sync/check-all").status == 200
-    there = {name for name, _ in figures(server)}
+    there = figures(server).keys()
     folder = Path(__file__).parents[3] / "examples/prometheus"
-    json.loads((folder / "grafana.json").read_text())
-    asked = set()
-    for file in folder.iterdir():
-        asked |= set(re.findall(r"\blockstep_[a-z_]+", file.read_text()))
-    assert len(asked) > 8 and asked - there == set()
+    panels = json.loads((folder / "grafana.json").read_text())["panels"]
+    shown = " ".join(target["expr"] for panel in panels for target in panel["targets"])
+    told = (folder / "alerts.yml").read_text()
+    asked = set(re.findall(r"\blockstep_[a-z_]+", shown + told))
+    assert len(asked) > 15 and asked - {name for name, _ in there} == set()
+    wanted = re.findall(r"\b(lockstep_[a-z_]+)\{(\w+)(=~|!=|=)\"([^\"]*)\"\}", shown + told)
+    matchers = re.findall(r"\blockstep_[a-z_]+\{", shown + told)
+    assert len(wanted) == len(matchers) > 6, "one is written otherwise"
+    for metric, label, sign, value in wanted:
+        values = {found for name, labels in there if name == metric for found in re.findall(f'{label}="(.*?)"', labels)}
+        # what fails is counted under the class of its error, once there is one
+        known = values | (FAILURES if metric == "lockstep_operations_total" else set())
+        assert set(value.split("|") if sign == "=~" else [value]) <= known, f"{metric}: {label}={value}"
+
+
+@pytest.mark.pairs("file")
+def test_living_processes_are_counted_by_kind(lockstep, server):
+    def living(kind: str) -> float:
+        return figures(server)["lockstep_instances", f'kind="{kind}"']
+
+    assert (living("serve"), living("mount")) == (1, 0)
+    other = Server(lockstep)
+    other.tokens = server.tokens
+    other.start()
+    assert living("serve") == 2
+    other.process.kill()
+    other.process.wait()
+    assert living("serve") == 1, "the dead are not counted"
