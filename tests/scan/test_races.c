@@ -126,17 +126,40 @@ static void an_image_that_comes_and_goes_within_one_look_is_no_orphan(void **sta
     world_in_step(w, 1);
 }
 
-/* Write an open intent of a living instance over a path. */
-static void claim(struct world *w, const char *path, bool subtree)
+/* Write an open intent of an instance over a path. */
+static void claim_by(struct world *w, const char *instance, const char *path, bool subtree)
 {
     struct ls_tx *tx = NULL;
     struct ls_intent intent = {.op = LS_OP_PUT, .state = LS_INTENT_OPEN, .created_ns = 1};
     struct ls_claim claims = {path, subtree};
     ls_id_new(intent.id);
-    snprintf(intent.instance, sizeof intent.instance, "%s", ls_engine_instance(w->engine));
+    snprintf(intent.instance, sizeof intent.instance, "%s", instance);
     assert_int_equal(w->cat->ops->begin(w->cat, &tx, NULL), LS_OK);
     assert_int_equal(w->cat->ops->intent_add(tx, &intent, &claims, 1, NULL, 0, NULL), LS_OK);
     assert_int_equal(w->cat->ops->commit(tx, NULL), LS_OK);
+}
+
+/* The same of a living one. */
+static void claim(struct world *w, const char *path, bool subtree)
+{
+    claim_by(w, ls_engine_instance(w->engine), path, subtree);
+}
+
+static void an_unrecorded_scan_recovers_dead_intents_when_it_has_something_to_judge(void **state)
+{
+    struct world *w = *state;
+    char dead[LS_INTENT_ID_LEN];
+    world_image(w, A, "a");
+    ls_id_new(dead);
+    claim_by(w, dead, "products/p1/", true);
+    w->opts.products = (const char *const[]){"p1", NULL};
+    w->opts.unrecorded = true;
+    world_scan(w);
+    world_in_step(w, 1);
+    assert_int_equal(world_sql_int(w, "SELECT count(*) FROM lockstep_intent"), 1);
+    world_put(w, B, "b");
+    assert_int_equal(world_scan(w)->by_kind[LS_FINDING_ORPHANED], 1); /* and not pending, as under a living one */
+    assert_int_equal(world_sql_int(w, "SELECT count(*) FROM lockstep_intent"), 0);
 }
 
 static void differences_under_an_open_intent_are_pending(void **state)
@@ -253,6 +276,7 @@ int main(void)
         T(a_removal_after_the_listing_was_read_is_no_difference),
         T(an_image_that_comes_and_goes_within_one_look_is_no_orphan),
         T(differences_under_an_open_intent_are_pending),
+        T(an_unrecorded_scan_recovers_dead_intents_when_it_has_something_to_judge),
         T(what_never_stops_changing_is_pending),
         T(scans_beside_uploads_renames_and_removals_report_nothing),
     };
