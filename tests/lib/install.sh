@@ -5,7 +5,7 @@
 # Everything that is no Debian package goes to $LOCKSTEP_TEST_CACHE.
 
 BUILD_PACKAGES="autoconf automake libtool pkg-config make gcc libc6-dev libfuse3-dev fuse3 libsqlite3-dev
-    libcurl4-openssl-dev libssl-dev libjansson-dev libexpat1-dev uthash-dev libpq-dev libmicrohttpd-dev"
+    libcurl4-openssl-dev libssl-dev libjansson-dev libexpat1-dev uthash-dev libpq-dev libmicrohttpd-dev libgnutls28-dev"
 TEST_PACKAGES="clang clang-format clang-tidy cppcheck shellcheck libclang-rt-14-dev libcmocka-dev sqlite3 rsync valgrind
     python3 python3-venv attr curl procps xz-utils vim-tiny ca-certificates git util-linux
     fio stress-ng bonnie++ bindfs s3fs wrk postgresql-15"
