@@ -168,3 +168,31 @@ def test_what_has_changed_meanwhile_is_left_alone_and_said(lockstep, dashboard, 
     dashboard.confirm(scanned.lost)
     dashboard.alert(scanned.lost, kind="warn")
     assert scanned.lost in lockstep.oracle.rows() and lockstep.backend.get(scanned.lost) == data
+
+
+@BOTH_CATALOGS
+def test_many_findings_come_in_pages_and_by_the_beginning_of_their_keys(lockstep, dashboard):
+    keys = sorted(seed(lockstep, ("p1", "500ml", 90), ("p2", "1kg", 30)))
+    lost = [key for key in keys if not key.endswith("0.png")]
+    for key in lost:
+        lockstep.backend.delete(key)
+    lockstep.run("scan", "--grace=0s", check=1)
+    dashboard.go("findings")
+    dashboard("kind-missing").click()
+    seen: list[str] = []
+
+    def another_page() -> bool:
+        page = dashboard.keys("findings-row")
+        return bool(page) and page[0] not in seen
+
+    dashboard.until(another_page, "the first page")
+    seen += dashboard.keys("findings-row")
+    while dashboard("next-page").count():
+        dashboard("next-page").click()
+        dashboard.until(another_page, "the next page")
+        seen += dashboard.keys("findings-row")
+    assert seen == lost, "each once, in the order of their keys"
+    dashboard("search").fill("products/p2/")
+    dashboard("search").press("Enter")
+    of_p2 = [key for key in lost if key.startswith("products/p2/")]
+    dashboard.until(lambda: dashboard.keys("findings-row") == of_p2, "those of p2")

@@ -73,7 +73,7 @@ def test_a_hundred_thousand_products_are_paged_searched_and_sorted(large, dashbo
 @BOTH_CATALOGS
 def test_a_products_page_shows_its_images_and_mends_it_alone(lockstep, dashboard, scanned):
     dashboard.go("products")
-    assert products(dashboard) == sorted(lockstep.oracle.products()) == ["p1", "p2"]
+    dashboard.until(lambda: products(dashboard) == sorted(lockstep.oracle.products()) == ["p1", "p2"], "both products")
     dashboard.row("product-row", "p1").get_by_test_id("product-link").click()
     expect(dashboard("title")).to_contain_text("p1")
     rows = [key for key, row in lockstep.oracle.rows().items() if row.product_id == "p1"]
