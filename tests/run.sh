@@ -24,7 +24,7 @@ e2e         900  the main job, drift, scan during work, guards, trash, variants,
 crash       900  SIGKILL at each fail point of each operation, and again in the recovery; the oracle checks the invariants
 hosts       480  many mounts on one database and bucket; hosts that die or are cut off; PostgreSQL that fails
 faults      600  lying, slow, dead stores; lost answers; wrong credentials; locked and full catalogs
-browser     300  headless Chromium clicks through the dashboard of a running serve; store and database by the oracle; axe; no CSP violation
+browser     480  headless Chromium clicks through the dashboard of a running serve; store and database by the oracle; axe; no CSP violation
 posix       600  suites of others through the mount, on every pair: pjdfstest, rename rules, fsx, fio, stress-ng, bonnie++, rsync, git
 asan        900  AddressSanitizer and UBSan: unit tests and mount tests
 tsan        900  ThreadSanitizer: unit tests and mount tests
