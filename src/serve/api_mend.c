@@ -80,7 +80,7 @@ static void answer(const struct ls_pick *picks, size_t n, struct ls_reply *reply
 
 void ls_api_mend(struct ls_serve *serve, struct ls_request *req, struct ls_reply *reply)
 {
-    enum ls_mend mend;
+    enum ls_mend mend = LS_MEND_ADOPT;
     size_t n = 0;
     struct ls_err err = LS_ERR_INIT;
     LS_AUTO(ls_free) struct ls_pick *picks = read_items(req, &mend, &n, reply);
