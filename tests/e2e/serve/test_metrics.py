@@ -94,8 +94,12 @@ def test_the_openapi_document_has_the_routes_that_there_are_and_no_others(server
 
 @pytest.mark.pairs("file")
 def test_the_examples_ask_for_figures_that_there_are(lockstep, server):
-    seed(lockstep, ("p1", "500ml", 1))
-    assert server.get("/admin/products/sync/check-all").status == 200
+    (key,) = seed(lockstep, ("p1", "500ml", 1))
+    # What no event announced is told when there was an event, and a scan since.
+    event = {"EventName": "s3:ObjectCreated:Put", "Key": f"any/{key}"}
+    assert server.post("/webhooks/minio", event, role="webhook").status == 200
+    for _ in range(2):
+        assert server.get("/admin/products/sync/check-all").status == 200
     there = figures(server).keys()
     folder = Path(__file__).parents[3] / "examples/prometheus"
     panels = json.loads((folder / "grafana.json").read_text())["panels"]
