@@ -38,6 +38,8 @@ def test_orphans_are_looked_at_before_they_go(lockstep, dashboard, scanned):
     image = finding(dashboard, scanned.orphan).locator("img")
     dashboard.until(lambda: natural_width(image) == 24, "the thumbnail is the picture itself")
     assert image.get_attribute("src").startswith("blob:")
+    cut_off = "(image) => image.getBoundingClientRect().height - image.parentElement.getBoundingClientRect().height"
+    assert image.evaluate(cut_off) < 1 and image.evaluate("(image) => getComputedStyle(image).objectFit") == "contain"
     stray = scanned.stray
     dashboard("kind-misplaced").click()
     image = finding(dashboard, stray).locator("img")
