@@ -32,8 +32,8 @@ def operations(server) -> list[tuple[str, str, dict]]:
 def settings(server) -> str:
     """Tokens of the right role. Wrong ones are limited (429), which the check for them does not expect: see below.
 
-    Events may have members of any name, but not with a NUL in it (400), which a schema of OpenAPI 3.0 cannot say; nor can
-    one in few words which action is for which kind of finding.
+    Events may have members of any name, but not with a NUL in it (400), which a schema of OpenAPI 3.0 cannot say;
+    nor can one in few words which action is for which kind of finding.
     """
     return f"""
 headers = {{ Authorization = "Bearer {server.token("admin")}" }}
