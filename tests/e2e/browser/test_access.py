@@ -100,7 +100,8 @@ def test_everything_is_done_by_keyboard_alone(lockstep, browse, server, drift):
     expect(dashboard("dialog")).to_contain_text(drift.orphan)
     tab_to(dashboard, "dialog-confirm")
     keyboard.press("Enter")
-    dashboard.until(lambda: drift.orphan in lockstep.backend.all_keys(), "and restored")
+    dashboard.alert("Restored: 1 file")
+    assert drift.orphan in lockstep.oracle.objects()
     tab_to(dashboard, "sign-out")
     keyboard.press("Enter")
     expect(dashboard("sign-in-token")).to_be_visible()
@@ -172,7 +173,8 @@ def test_a_phone_does_the_same_work(lockstep, browse, server, scanned):
     dashboard.alert()
     assert scanned.orphan not in lockstep.oracle.objects()
     dashboard("undo").tap()
-    dashboard.until(lambda: scanned.orphan in lockstep.backend.all_keys(), "it is back")
+    dashboard.alert("Restored: 1 file")
+    assert scanned.orphan in lockstep.oracle.objects()
 
 
 def test_dark_is_dark_and_light_is_light(browse):
