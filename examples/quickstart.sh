@@ -20,7 +20,8 @@ run() {
 # --- what the build needs
 
 PACKAGES=(autoconf automake libtool pkg-config make gcc libc6-dev libfuse3-dev fuse3 libsqlite3-dev sqlite3
-    libcurl4-openssl-dev libssl-dev libjansson-dev libexpat1-dev uthash-dev libpq-dev libmicrohttpd-dev rsync python3)
+    libcurl4-openssl-dev libssl-dev libjansson-dev libexpat1-dev uthash-dev libpq-dev libmicrohttpd-dev libgnutls28-dev
+    rsync python3)
 missing=()
 for package in "${PACKAGES[@]}"; do
     if ! dpkg-query -W -f='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed; then missing+=("$package"); fi
