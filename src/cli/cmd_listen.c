@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "engine/mender.h"
 #include "serve/follow.h"
 
 static void tell_ready(void *ctx, const char *bucket)
@@ -16,10 +17,13 @@ static int listen_to(const struct ls_config *config)
 {
     static atomic_bool cancel;
     LS_AUTO(ls_stack) struct ls_stack *stack = NULL;
+    LS_AUTO(ls_mender) struct ls_mender *mender = NULL;
     struct ls_err err = LS_ERR_INIT;
     const struct ls_compose_opts compose = {
         .depth = LS_COMPOSE_ENGINE, .kind = "listen", .actor = "listen", .cancel = &cancel};
     enum ls_rc rc = ls_compose_open(config, &compose, &stack, &err);
+    if (!rc && stack)
+        rc = ls_mender_start(stack->engine, &cancel, &mender, &err);
     if (!rc && stack) {
         const struct ls_serve_opts opts = {
             .engine = stack->engine,

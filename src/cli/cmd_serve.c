@@ -12,7 +12,6 @@
 #include "lockstep/settle.h"
 #include "serve/serve.h"
 
-LS_AUTO_DEFINE(ls_mender, struct ls_mender *, ls_mender_stop)
 LS_AUTO_DEFINE(ls_settler, struct ls_settler *, ls_settler_stop)
 
 static void tell_url(void *ctx, const char *url)

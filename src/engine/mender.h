@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "base/auto.h"
 #include "lockstep/engine.h"
 
 struct ls_mender;
@@ -18,5 +19,6 @@ enum ls_rc ls_mender_start(struct ls_engine *engine, atomic_bool *cancel, struct
 /* Wait for the attempt that runs, end the thread. No operation may run any more. When the last attempt failed, *cancel
  * is set, so that closing the engine does not wait for the same store again: the next start settles it. Takes NULL. */
 void ls_mender_stop(struct ls_mender *mender);
+LS_AUTO_DEFINE(ls_mender, struct ls_mender *, ls_mender_stop)
 
 #endif

@@ -73,7 +73,6 @@ static enum ls_rc json_events(struct ls_json *json, const struct ls_serve *serve
                  metrics->events[LS_EVENT_CREATED] + metrics->events[LS_EVENT_REFRESHED] +
                      metrics->events[LS_EVENT_DROPPED]);
     ls_json_uint(json, "waiting", waiting);
-    ls_json_uint(json, "unannounced", ls_metrics_unannounced(metrics));
     ls_json_end_object(json);
     return rc;
 }

@@ -45,12 +45,6 @@ void ls_metrics_events(struct ls_metrics *metrics, enum ls_event_result result, 
     atomic_fetch_add_explicit(&metrics->events[result], n, memory_order_relaxed);
 }
 
-uint64_t ls_metrics_unannounced(const struct ls_metrics *metrics)
-{
-    (void)metrics; /* not counted yet */
-    return 0;
-}
-
 /* ---- the text ---- */
 
 static void family(FILE *out, const char *name, const char *type, const char *help)
@@ -158,12 +152,19 @@ static void write_scans(FILE *out, const struct ls_metrics *metrics)
     write_histogram(out, "lockstep_scan_duration_seconds", "", &metrics->scans.took);
 }
 
-static void write_events(FILE *out, const struct ls_metrics *metrics)
+static enum ls_rc write_events(FILE *out, const struct ls_metrics *metrics, struct ls_catalog *cat, struct ls_err *err)
 {
+    uint64_t waiting = 0;
+    enum ls_rc rc = cat->ops->event_count(cat, &waiting, err);
+    if (rc)
+        return rc;
     family(out, "lockstep_events_total", "counter", "Events of the bucket, by what became of them.");
     for (int i = 0; i < LS_EVENT_RESULTS; i++)
         fprintf(out, "lockstep_events_total{result=\"%s\"} %" PRIuFAST64 "\n",
                 ls_event_result_name((enum ls_event_result)i), metrics->events[i]);
+    family(out, "lockstep_events_waiting", "gauge", "Events in the inbox, of all processes.");
+    fprintf(out, "lockstep_events_waiting %" PRIu64 "\n", waiting);
+    return LS_OK;
 }
 
 static enum ls_rc write_last_scan(FILE *out, struct ls_catalog *cat, struct ls_err *err)
@@ -214,7 +215,7 @@ static enum ls_rc write_journal(FILE *out, struct ls_catalog *cat, struct ls_err
  */
 static enum ls_rc write_instances(FILE *out, struct ls_catalog *cat, struct ls_err *err)
 {
-    static const char *const kinds[] = {"mount", "serve", "cli"};
+    static const char *const kinds[] = {"mount", "serve", "listen", "cli"};
     struct ls_instance_page page = {0};
     enum ls_rc rc = cat->ops->instance_list(cat, &page, err);
     if (rc)
@@ -242,10 +243,11 @@ void ls_api_metrics(struct ls_serve *serve, struct ls_request *req, struct ls_re
     fprintf(out, "lockstep_build_info{version=\"%s\"} 1\n", ls_version());
     write_requests(out, &serve->metrics);
     write_scans(out, &serve->metrics);
-    write_events(out, &serve->metrics);
     write_operations(out, ls_engine_stats(serve->opts->engine));
     write_store(out, serve->opts->store_stats);
-    enum ls_rc rc = write_last_scan(out, cat, &err);
+    enum ls_rc rc = write_events(out, &serve->metrics, cat, &err);
+    if (!rc)
+        rc = write_last_scan(out, cat, &err);
     if (!rc)
         rc = write_journal(out, cat, &err);
     if (!rc)

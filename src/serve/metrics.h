@@ -50,8 +50,6 @@ const char *ls_event_result_name(enum ls_event_result result);
 /* route may be NULL. */
 void ls_metrics_request(struct ls_metrics *metrics, const struct ls_route *route, unsigned status, int64_t took_us);
 void ls_metrics_scan(struct ls_metrics *metrics, enum ls_scan_outcome outcome, int64_t took_us);
-/* Differences that a scan found at keys of which no event has told. */
-uint64_t ls_metrics_unannounced(const struct ls_metrics *metrics);
 void ls_metrics_events(struct ls_metrics *metrics, enum ls_event_result result, uint64_t n);
 
 #endif

@@ -456,7 +456,7 @@ export const text = {
       foreign: "Of other keys",
       failed: "Failed",
       waiting: "Waiting",
-      unannounced: "Not announced",
+      unannounced: "Not announced, by the last check",
     },
     countersLabel: "Events since the server started",
     none: "No events yet",

@@ -42,7 +42,11 @@ export const events = {
         "section",
         { class: "panel" },
         h("h2", null, words.countersLabel),
-        counters({ ...overview.events, waiting: page.waiting }),
+        counters({
+          ...overview.events,
+          waiting: page.waiting,
+          unannounced: overview.lastComplete?.unannouncedFiles,
+        }),
       ),
       page.events.length
         ? table(words.caption, columns, page.events, (event) => ({ test: "event-row", "data-key": event.key }))
