@@ -14,7 +14,7 @@ static enum ls_rc read_expiry(const char *text, unsigned *out_s, struct ls_err *
     enum ls_rc rc = ls_duration_parse(text, &ms, err);
     if (rc)
         return rc;
-    if (ms < 1000 || ms > 1000LL * LS_STORE_PRESIGN_MOST_S)
+    if (ms < 1000 || ms / 1000 > LS_STORE_PRESIGN_MOST_S)
         return ls_err_set(err, LS_INVALID, "'%s' is not between 1s and 7d, which S3 allows", text);
     *out_s = (unsigned)(ms / 1000);
     return LS_OK;

@@ -99,7 +99,7 @@ def test_the_overview_tells_what_is_there(lockstep, server):
     assert (fresh["products"], fresh["images"], fresh["role"], fresh["webhook"]) == (0, 0, "read", False)
     assert fresh["lastScan"] is None and fresh["lastComplete"] is None
     assert fresh["journal"] == {"open": 0, "oldestSeconds": None}
-    assert set(fresh["events"].values()) == {0} and len(fresh["events"]) == 8
+    assert set(fresh["events"].values()) == {0} and len(fresh["events"]) == 7
 
     seed(lockstep, ("p1", "500ml", 3), ("p2", "1kg", 4))
     server.token("webhook")
