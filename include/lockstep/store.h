@@ -137,7 +137,7 @@ struct ls_store_follow {
 
 struct ls_store;
 
-#define LS_STORE_PRESIGN_MOST_S (7 * 24 * 3600) /* what S3 allows */
+#define LS_STORE_PRESIGN_MOST_S 604800 /* a week: what S3 allows */
 
 struct ls_store_ops {
     const char *name; /* "s3", "file", "retry" */

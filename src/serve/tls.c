@@ -127,7 +127,7 @@ enum ls_rc ls_tls_open(const char *cert_path, const char *key_path, struct ls_tl
     tls->cert_path = strdup(cert_path);
     tls->key_path = strdup(key_path);
     enum ls_rc rc = tls->cert_path && tls->key_path ? read_pair(tls, &pair, err) : ls_err_nomem(err);
-    if (rc) {
+    if (rc || !pair) {
         ls_tls_close(tls);
         return rc;
     }
@@ -156,7 +156,7 @@ void ls_tls_reload(struct ls_tls *tls)
     struct pair *pair = NULL;
     if (!tls)
         return;
-    if (read_pair(tls, &pair, &err)) {
+    if (read_pair(tls, &pair, &err) || !pair) {
         LS_LOG_WARN("serve", "certificate-not-read", {"error", ls_v_str(err.text)},
                     {"advice", ls_v_str("the one read before goes on being shown")});
         return;
