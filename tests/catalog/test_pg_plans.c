@@ -43,12 +43,14 @@ static const char *const growing[] = {
     "lockstep_claim",  "lockstep_intent_item", "lockstep_event",
 };
 
-/* Read whole on purpose: counting everything, and bounds that are no UTF-8, which only a foreign bucket has. A wanted
- * subtree is compared with the claims of the moment (see OVERLAPS), each of which is an operation under way. */
+/* Read whole on purpose: counting everything (of the one intent that is here, all items), and bounds that are no UTF-8,
+ * which only a foreign bucket has. A wanted subtree is compared with the claims of the moment (see OVERLAPS), each of
+ * which is an operation under way. */
 static bool may_scan(enum ls_pg_sql sql)
 {
     return sql == LS_PG_IMAGE_COUNT || sql == LS_PG_PRODUCT_COUNT || sql == LS_PG_EVENT_COUNT ||
-           sql == LS_PG_IMAGE_RANGE_BYTES || sql == LS_PG_CLAIM_OVERLAP || sql == LS_PG_CLAIM_COVER;
+           sql == LS_PG_ITEM_COUNT || sql == LS_PG_IMAGE_RANGE_BYTES || sql == LS_PG_CLAIM_OVERLAP ||
+           sql == LS_PG_CLAIM_COVER;
 }
 
 static struct ls_catalog *cat; /* has the statements as they are sent */
