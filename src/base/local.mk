@@ -4,6 +4,7 @@ libls_base_la_SOURCES = \
 	src/base/buf.c src/base/buf.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/err.c include/lockstep/err.h \
+	src/base/exposition.c src/base/exposition.h \
 	src/base/failpoint.c src/base/failpoint.h \
 	src/base/file.c src/base/file.h \
 	src/base/hash.c src/base/hash.h \

@@ -150,6 +150,7 @@ static int run(struct ls_cli *cli, int argc, char **argv)
         .fuse_options = args.fuse_options.len ? args.fuse_options.data : NULL,
         .cache_dir = args.cache_dir ? args.cache_dir : args.config->mount_cache_dir,
         .cache_size_bytes = args.cache_size_bytes ? args.cache_size_bytes : args.config->mount_cache_size_bytes,
+        .metrics_path = args.config->mount_metrics,
         .foreground = args.foreground,
         .debug = args.debug,
         .fsname = args.config->store_url,

@@ -60,6 +60,7 @@ static const struct key keys[] = {
     {"mount", "cache_dir", KIND_PATH, AT(mount_cache_dir)},
     {"mount", "cache_size", KIND_SIZE, AT(mount_cache_size_bytes)},
     {"mount", "commit", KIND_COMMIT, 0},
+    {"mount", "metrics", KIND_PATH, AT(mount_metrics)},
     {"scan", "grace", KIND_DURATION, AT(scan_grace_ms)},
     {"scan", "ranges", KIND_COUNT, AT(scan_ranges)},
     {"scan", "max_change", KIND_CHANGE, 0},

@@ -52,6 +52,7 @@ struct ls_config {
 
     char *mount_cache_dir;
     uint64_t mount_cache_size_bytes;
+    char *mount_metrics; /* file, or NULL */
 
     int64_t scan_grace_ms;
     uint64_t scan_ranges;             /* 0 = the scanner's default */

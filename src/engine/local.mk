@@ -20,6 +20,6 @@ libls_engine_la_SOURCES = \
 	src/engine/rename.c src/engine/rename.h \
 	src/engine/rename_folder.c \
 	src/engine/row.c \
-	src/engine/stats.h \
+	src/engine/stats.c src/engine/stats.h \
 	src/engine/trash.c \
 	src/engine/variant.c

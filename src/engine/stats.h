@@ -3,6 +3,8 @@
 #ifndef LOCKSTEP_ENGINE_STATS_H
 #define LOCKSTEP_ENGINE_STATS_H
 
+#include <stdio.h>
+
 #include "base/histogram.h"
 #include "lockstep/engine.h"
 
@@ -15,5 +17,7 @@ struct ls_engine_stats {
 
 /* Valid as long as the engine. */
 const struct ls_engine_stats *ls_engine_stats(struct ls_engine *engine);
+/* As Prometheus reads them; label ("name=\"value\"", or "") is one that all of them have. */
+void ls_engine_stats_write(const struct ls_engine_stats *stats, const char *label, FILE *out);
 
 #endif

@@ -92,12 +92,15 @@ struct ls_content *ls_cache_find(struct ls_cache *cache, const char *key, const 
     if (!entry || entry->fetching)
         return NULL;
     ls_index_used(cache, entry);
-    if (entry->content)
-        return is_of(entry->content, size_bytes) ? ls_content_ref(entry->content) : NULL;
-    if (!entry->present || !entry->trusted)
-        return NULL;
-    int fd = ls_entry_open(cache->objects_fd, id, size_bytes);
-    return fd >= 0 ? open_named(cache, entry, fd) : NULL;
+    struct ls_content *content = NULL;
+    if (entry->content) {
+        content = is_of(entry->content, size_bytes) ? ls_content_ref(entry->content) : NULL;
+    } else if (entry->present && entry->trusted) {
+        int fd = ls_entry_open(cache->objects_fd, id, size_bytes);
+        content = fd >= 0 ? open_named(cache, entry, fd) : NULL;
+    }
+    cache->hits += content != NULL;
+    return content;
 }
 
 /* ---- staged files ---- */
@@ -114,6 +117,13 @@ bool ls_cache_make_room(struct ls_cache *cache)
 {
     LS_LOCK(&cache->lock);
     return ls_index_evict(cache, cache->total_bytes / 2, false);
+}
+
+void ls_cache_get_figures(struct ls_cache *cache, struct ls_cache_figures *out)
+{
+    LS_LOCK(&cache->lock);
+    *out = (struct ls_cache_figures){
+        .bytes = cache->total_bytes, .max_bytes = cache->max_bytes, .hits = cache->hits, .misses = cache->misses};
 }
 
 int ls_cache_statvfs(struct ls_cache *cache, struct statvfs *out) { return fstatvfs(cache->staging_fd, out); }
@@ -369,6 +379,7 @@ enum ls_rc ls_cache_fetch(struct ls_cache *cache, const char *key, const char *e
             ls_index_detach(entry);
         if (entry->content) {
             *out_content = ls_content_ref(entry->content);
+            cache->hits++;
             end_fetch(cache, entry, LS_OK);
             return LS_OK;
         }
@@ -381,12 +392,14 @@ enum ls_rc ls_cache_fetch(struct ls_cache *cache, const char *key, const char *e
         LS_LOCK(&cache->lock);
         *out_content = open_named(cache, entry, fd);
         ls_index_set_present(cache, entry, size_bytes);
+        cache->hits++;
         end_fetch(cache, entry, LS_OK);
         return *out_content ? LS_OK : ls_err_nomem(err);
     }
     {
         LS_LOCK(&cache->lock);
         ls_index_set_size(cache, entry, false, 0);
+        cache->misses++;
     }
     if (size_bytes <= WHOLE_BYTES)
         rc = fetch_whole(cache, entry, &want, out_content, err);

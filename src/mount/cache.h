@@ -54,4 +54,11 @@ int ls_cache_stage(struct ls_cache *cache);
 bool ls_cache_make_room(struct ls_cache *cache);
 int ls_cache_statvfs(struct ls_cache *cache, struct statvfs *out);
 
+/* What the cache holds and how it did. */
+struct ls_cache_figures {
+    uint64_t bytes, max_bytes;
+    uint64_t hits, misses; /* looked for and found; asked of the store (of a large object: begun to be) */
+};
+void ls_cache_get_figures(struct ls_cache *cache, struct ls_cache_figures *out);
+
 #endif

@@ -76,6 +76,7 @@ struct ls_cache {
     struct ls_cache_entry *entries; /* oldest use first */
     struct ls_content *mapped;
     uint64_t total_bytes;
+    uint64_t hits, misses;
     uint32_t clock;
 };
 

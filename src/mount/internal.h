@@ -26,6 +26,7 @@
 struct ls_ahead;
 struct ls_cache;
 struct ls_mender;
+struct ls_mount_metrics;
 struct ls_dir_places;
 struct ls_dir_recent;
 struct ls_follow;
@@ -49,6 +50,7 @@ struct ls_mount {
     struct ls_mount_tuning tuning;
     struct ls_engine *engine;
     struct ls_mender *mender;
+    struct ls_mount_metrics *metrics; /* or NULL */
     struct ls_catalog *catalog;
     struct ls_store *store;
     const struct ls_layout *layout;

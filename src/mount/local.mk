@@ -22,6 +22,7 @@ libls_mount_la_SOURCES = \
 	src/mount/hold.c src/mount/hold.h \
 	src/mount/index.c \
 	src/mount/lookup.c src/mount/lookup.h \
+	src/mount/metrics.c src/mount/metrics.h \
 	src/mount/names.c src/mount/names.h \
 	src/mount/nodes.c src/mount/nodes.h \
 	src/mount/open.c \

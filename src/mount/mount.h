@@ -18,6 +18,7 @@ struct ls_mount_opts {
     const char *fuse_options; /* what the user gave with -o, but for those that say where things are; or NULL */
     const char *cache_dir;    /* made 0700 when missing */
     uint64_t cache_size_bytes;
+    const char *metrics_path; /* where the figures are written every 15 seconds; or NULL */
     bool foreground;
     bool debug;         /* libfuse's own tracing */
     const char *fsname; /* what mount(8) shows as the source */

@@ -27,6 +27,7 @@
 #include "mount/dir.h"
 #include "mount/file.h"
 #include "mount/follow.h"
+#include "mount/metrics.h"
 #include "mount/options.h"
 #include "mount/stage.h"
 
@@ -212,6 +213,7 @@ static void down(struct ls_mount *mount)
         fuse_session_unmount(mount->session);
         fuse_session_destroy(mount->session);
     }
+    ls_mount_metrics_stop(mount->metrics);
     ls_workers_free(mount->notifier);
     ls_workers_free(mount->workers);
     ls_workers_free(mount->quick);
@@ -277,6 +279,9 @@ static enum ls_rc open_parts(struct ls_mount *mount, struct ls_err *err)
         rc = ls_workers_new("ls-notify", 1, &mount->notifier, err);
     if (!rc)
         rc = ls_mender_start(mount->engine, opts->cancel, &mount->mender, err);
+    if (!rc && opts->metrics_path)
+        rc = ls_mount_metrics_start(opts->metrics_path, opts->mountpoint, mount->engine, mount->cache, &mount->metrics,
+                                    err);
     if (!rc && opts->begin_beside && !mount->tuning.read_only)
         rc = opts->begin_beside(opts->ctx, mount->engine, err);
     return rc;

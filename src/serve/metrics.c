@@ -9,6 +9,7 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
+#include "base/exposition.h"
 #include "engine/stats.h"
 #include "lockstep/version.h"
 #include "serve/internal.h"
@@ -47,29 +48,6 @@ void ls_metrics_events(struct ls_metrics *metrics, enum ls_event_result result, 
 
 /* ---- the text ---- */
 
-static void family(FILE *out, const char *name, const char *type, const char *help)
-{
-    fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-/* One histogram; labels without braces ("op=\"put\""), or "". */
-static void write_histogram(FILE *out, const char *name, const char *labels, const struct ls_histogram *h)
-{
-    uint64_t n = 0;
-    const char *comma = *labels ? "," : "";
-    for (size_t i = 0; i < LS_HISTOGRAM_BUCKETS; i++) {
-        n += atomic_load_explicit(&h->buckets[i], memory_order_relaxed);
-        if (i < LS_HISTOGRAM_BUCKETS - 1)
-            fprintf(out, "%s_bucket{%s%sle=\"%g\"} %" PRIu64 "\n", name, labels, comma,
-                    ls_histogram_bounds_ms[i] / 1000.0, n);
-        else
-            fprintf(out, "%s_bucket{%s%sle=\"+Inf\"} %" PRIu64 "\n", name, labels, comma, n);
-    }
-    fprintf(out, "%s_sum{%s} %.6f\n", name, labels,
-            (double)atomic_load_explicit(&h->total_us, memory_order_relaxed) / 1e6);
-    fprintf(out, "%s_count{%s} %" PRIu64 "\n", name, labels, n);
-}
-
 /* The place in the tables above of the i-th route, and one more for requests of no route. */
 static size_t route_slot(size_t i) { return i < ls_routes_count ? i : LS_METRICS_ROUTES_MAX; }
 
@@ -83,38 +61,24 @@ static void route_labels(size_t i, char out[256])
 static void write_requests(FILE *out, const struct ls_metrics *metrics)
 {
     char labels[256];
-    family(out, "lockstep_http_requests_total", "counter", "Requests answered, by route and hundreds of the status.");
+    ls_exposition_family(out, "lockstep_http_requests_total", "counter",
+                         "Requests answered, by route and hundreds of the status.");
     for (size_t i = 0; i <= ls_routes_count; i++) {
         route_labels(i, labels);
         for (int hundred = 2; hundred < 6; hundred++)
             fprintf(out, "lockstep_http_requests_total{%s,status=\"%dxx\"} %" PRIuFAST64 "\n", labels, hundred,
                     metrics->routes[route_slot(i)].by_status[hundred]);
     }
-    family(out, "lockstep_http_request_duration_seconds", "histogram", "From the request line to the last byte.");
+    ls_exposition_family(out, "lockstep_http_request_duration_seconds", "histogram",
+                         "From the request line to the last byte.");
     for (size_t i = 0; i <= ls_routes_count; i++) {
         route_labels(i, labels);
-        write_histogram(out, "lockstep_http_request_duration_seconds", labels, &metrics->routes[route_slot(i)].took);
+        ls_exposition_histogram(out, "lockstep_http_request_duration_seconds", labels,
+                                &metrics->routes[route_slot(i)].took);
     }
-    family(out, "lockstep_http_wrong_tokens_total", "counter", "Requests with a token that is not valid.");
+    ls_exposition_family(out, "lockstep_http_wrong_tokens_total", "counter",
+                         "Requests with a token that is not valid.");
     fprintf(out, "lockstep_http_wrong_tokens_total %" PRIuFAST64 "\n", metrics->wrong_tokens);
-}
-
-static void write_operations(FILE *out, const struct ls_engine_stats *stats)
-{
-    char labels[64];
-    family(out, "lockstep_operations_total", "counter", "Operations of this process, by kind and outcome.");
-    for (int op = LS_OP_PUT; op <= LS_OP_CATALOG; op++)
-        for (int rc = 0; rc < LS_RC_COUNT; rc++) {
-            uint64_t n = stats->op[op].by_rc[rc];
-            if (n || rc == LS_OK)
-                fprintf(out, "lockstep_operations_total{op=\"%s\",outcome=\"%s\"} %" PRIu64 "\n",
-                        ls_op_name((enum ls_op)op), ls_rc_name((enum ls_rc)rc), n);
-        }
-    family(out, "lockstep_operation_duration_seconds", "histogram", "How long an operation took, by kind.");
-    for (int op = LS_OP_PUT; op <= LS_OP_CATALOG; op++) {
-        snprintf(labels, sizeof labels, "op=\"%s\"", ls_op_name((enum ls_op)op));
-        write_histogram(out, "lockstep_operation_duration_seconds", labels, &stats->op[op].took);
-    }
 }
 
 static void write_store(FILE *out, const struct ls_store_stats *stats)
@@ -126,7 +90,7 @@ static void write_store(FILE *out, const struct ls_store_stats *stats)
                     {"lockstep_store_errors_total", "Calls that failed; that there is no such object is no failure."},
                     {"lockstep_store_seconds_total", "Time that these calls took."}};
     for (size_t f = 0; f < sizeof families / sizeof *families; f++) {
-        family(out, families[f].name, "counter", families[f].help);
+        ls_exposition_family(out, families[f].name, "counter", families[f].help);
         for (int op = 0; op < LS_STORE_OP_COUNT; op++) {
             const uint64_t values[] = {stats->op[op].calls, stats->op[op].items, stats->op[op].errors};
             const char *name = ls_store_op_name((enum ls_store_op)op);
@@ -136,7 +100,7 @@ static void write_store(FILE *out, const struct ls_store_stats *stats)
                 fprintf(out, "%s{op=\"%s\"} %.6f\n", families[f].name, name, (double)stats->op[op].total_us / 1e6);
         }
     }
-    family(out, "lockstep_store_bytes_total", "counter", "Bytes of objects, read and written.");
+    ls_exposition_family(out, "lockstep_store_bytes_total", "counter", "Bytes of objects, read and written.");
     fprintf(out, "lockstep_store_bytes_total{direction=\"read\"} %" PRIuFAST64 "\n", stats->bytes_read);
     fprintf(out, "lockstep_store_bytes_total{direction=\"written\"} %" PRIuFAST64 "\n", stats->bytes_written);
 }
@@ -144,12 +108,12 @@ static void write_store(FILE *out, const struct ls_store_stats *stats)
 static void write_scans(FILE *out, const struct ls_metrics *metrics)
 {
     static const char *const outcomes[LS_SCAN_OUTCOMES] = {"complete", "incomplete", "failed"};
-    family(out, "lockstep_scans_total", "counter", "Scans that this process made, by outcome.");
+    ls_exposition_family(out, "lockstep_scans_total", "counter", "Scans that this process made, by outcome.");
     for (int i = 0; i < LS_SCAN_OUTCOMES; i++)
         fprintf(out, "lockstep_scans_total{outcome=\"%s\"} %" PRIuFAST64 "\n", outcomes[i],
                 metrics->scans.by_outcome[i]);
-    family(out, "lockstep_scan_duration_seconds", "histogram", "How long a scan took.");
-    write_histogram(out, "lockstep_scan_duration_seconds", "", &metrics->scans.took);
+    ls_exposition_family(out, "lockstep_scan_duration_seconds", "histogram", "How long a scan took.");
+    ls_exposition_histogram(out, "lockstep_scan_duration_seconds", "", &metrics->scans.took);
 }
 
 static enum ls_rc write_events(FILE *out, const struct ls_metrics *metrics, struct ls_catalog *cat, struct ls_err *err)
@@ -158,11 +122,11 @@ static enum ls_rc write_events(FILE *out, const struct ls_metrics *metrics, stru
     enum ls_rc rc = cat->ops->event_count(cat, &waiting, err);
     if (rc)
         return rc;
-    family(out, "lockstep_events_total", "counter", "Events of the bucket, by what became of them.");
+    ls_exposition_family(out, "lockstep_events_total", "counter", "Events of the bucket, by what became of them.");
     for (int i = 0; i < LS_EVENT_RESULTS; i++)
         fprintf(out, "lockstep_events_total{result=\"%s\"} %" PRIuFAST64 "\n",
                 ls_event_result_name((enum ls_event_result)i), metrics->events[i]);
-    family(out, "lockstep_events_waiting", "gauge", "Events in the inbox, of all processes.");
+    ls_exposition_family(out, "lockstep_events_waiting", "gauge", "Events in the inbox, of all processes.");
     fprintf(out, "lockstep_events_waiting %" PRIu64 "\n", waiting);
     return LS_OK;
 }
@@ -179,16 +143,20 @@ static enum ls_rc write_last_scan(FILE *out, struct ls_catalog *cat, struct ls_e
     } kinds[] = {{"synced", scan.synced},       {"orphaned", scan.orphaned}, {"missing", scan.missing},
                  {"stale", scan.stale},         {"moved", scan.moved},       {"misfiled", scan.misfiled},
                  {"misplaced", scan.misplaced}, {"pending", scan.pending}};
-    family(out, "lockstep_findings", "gauge", "Findings of the last complete scan of everything, by kind.");
+    ls_exposition_family(out, "lockstep_findings", "gauge",
+                         "Findings of the last complete scan of everything, by kind.");
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         fprintf(out, "lockstep_findings{kind=\"%s\"} %" PRIu64 "\n", kinds[i].kind, kinds[i].n);
     if (scan.unannounced != LS_UNANNOUNCED_UNKNOWN) {
-        family(out, "lockstep_events_unannounced", "gauge", "New findings of that scan that no event announced.");
+        ls_exposition_family(out, "lockstep_events_unannounced", "gauge",
+                             "New findings of that scan that no event announced.");
         fprintf(out, "lockstep_events_unannounced %" PRIu64 "\n", scan.unannounced);
     }
-    family(out, "lockstep_last_scan_images", "gauge", "Images that the last complete scan of everything saw.");
+    ls_exposition_family(out, "lockstep_last_scan_images", "gauge",
+                         "Images that the last complete scan of everything saw.");
     fprintf(out, "lockstep_last_scan_images %" PRIu64 "\n", scan.images);
-    family(out, "lockstep_last_scan_age_seconds", "gauge", "Since the last complete scan of everything ended.");
+    ls_exposition_family(out, "lockstep_last_scan_age_seconds", "gauge",
+                         "Since the last complete scan of everything ended.");
     fprintf(out, "lockstep_last_scan_age_seconds %.3f\n", (double)(ls_now_ns() - scan.ended_ns) / 1e9);
     return LS_OK;
 }
@@ -203,9 +171,10 @@ static enum ls_rc write_journal(FILE *out, struct ls_catalog *cat, struct ls_err
     for (size_t i = 0; i < page.n; i++)
         if (page.items[i].created_ns < oldest_ns)
             oldest_ns = page.items[i].created_ns;
-    family(out, "lockstep_journal_intents", "gauge", "Operations that are under way, in all processes.");
+    ls_exposition_family(out, "lockstep_journal_intents", "gauge", "Operations that are under way, in all processes.");
     fprintf(out, "lockstep_journal_intents %zu\n", page.n);
-    family(out, "lockstep_journal_oldest_seconds", "gauge", "Since the oldest of them began; 0 when there is none.");
+    ls_exposition_family(out, "lockstep_journal_oldest_seconds", "gauge",
+                         "Since the oldest of them began; 0 when there is none.");
     fprintf(out, "lockstep_journal_oldest_seconds %.3f\n", (double)(now_ns - oldest_ns) / 1e9);
     ls_intent_page_dispose(&page);
     return LS_OK;
@@ -220,7 +189,8 @@ static enum ls_rc write_instances(FILE *out, struct ls_catalog *cat, struct ls_e
     enum ls_rc rc = cat->ops->instance_list(cat, &page, err);
     if (rc)
         return rc;
-    family(out, "lockstep_instances", "gauge", "Living processes on this catalog, on all hosts, by kind.");
+    ls_exposition_family(out, "lockstep_instances", "gauge",
+                         "Living processes on this catalog, on all hosts, by kind.");
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         size_t n = 0;
         for (size_t i = 0; i < page.n; i++)
@@ -239,11 +209,11 @@ void ls_api_metrics(struct ls_serve *serve, struct ls_request *req, struct ls_re
     FILE *out = ls_reply_text(reply, 200, "text/plain; version=0.0.4; charset=utf-8");
     if (!out)
         return;
-    family(out, "lockstep_build_info", "gauge", "Always 1; which version runs.");
+    ls_exposition_family(out, "lockstep_build_info", "gauge", "Always 1; which version runs.");
     fprintf(out, "lockstep_build_info{version=\"%s\"} 1\n", ls_version());
     write_requests(out, &serve->metrics);
     write_scans(out, &serve->metrics);
-    write_operations(out, ls_engine_stats(serve->opts->engine));
+    ls_engine_stats_write(ls_engine_stats(serve->opts->engine), "", out);
     write_store(out, serve->opts->store_stats);
     enum ls_rc rc = write_events(out, &serve->metrics, cat, &err);
     if (!rc)

@@ -99,3 +99,42 @@ def test_two_mounts_of_one_bucket_stay_in_step(lockstep):
     os.rename(path / "a.png", path / "b.png")
     wait_until(lambda: not there.exists(), "the other mount forgets the old name")
     lockstep.assert_in_step()
+
+
+@pytest.mark.pairs("file")
+def test_the_mounts_figures_are_in_a_file_while_it_lives(lockstep, folder):
+    path = folder / "lockstep.prom"
+
+    def figures() -> dict[str, float]:
+        lines = [line.rsplit(" ", 1) for line in path.read_text().splitlines() if not line.startswith("#")]
+        assert all(f'mountpoint="{mount.path}"' in name for name, _ in lines)
+        return {
+            name.replace(f'mountpoint="{mount.path}"', "").replace("{,", "{"): float(value) for name, value in lines
+        }
+
+    lockstep.set_config("mount", "metrics", str(path))
+    mount = lockstep.mount()
+    wait_until(path.exists, "the file is there")
+    before = figures()
+    assert before["lockstep_cache_limit_bytes{}"] == 4 << 30 and before["lockstep_cache_bytes{}"] == 0
+    hero = mount.products / "p1/500ml/hero-card"
+    hero.mkdir(parents=True)
+    (hero / "a.png").write_bytes(bytes(1000))
+    assert (hero / "a.png").read_bytes() == bytes(1000)
+    wait_until(lambda: figures() != before, "they are written again", 40)
+    after = figures()
+    assert after["lockstep_cache_bytes{}"] == 1000
+    assert after['lockstep_cache_lookups_total{result="hit"}'] >= 1
+    assert after['lockstep_operations_total{op="put",outcome="ok"}'] == 1
+    assert mount.unmount() == 0
+    assert not path.exists(), "old figures are not new ones"
+
+
+@pytest.mark.pairs("file")
+def test_figures_that_cannot_be_written_are_said_once_and_the_mount_works(lockstep, folder):
+    lockstep.set_config("mount", "metrics", str(folder / "no such folder/lockstep.prom"))
+    mount = lockstep.mount()
+    wait_until(lambda: "event=metrics-not-written" in mount.text(), "the log says so")
+    assert "products" in os.listdir(mount.path)
+    assert mount.unmount() == 0
+    assert mount.text().count("event=metrics-not-written") == 1
