@@ -36,7 +36,7 @@
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define UPLOAD_MS 600000                   /* for a request that is a file */
 #define SEND_MS 600000                     /* for a whole answer */
-#define DISCARD_MOST ((size_t)1024 * 1024) /* of a refused body, so that its sender reads the refusal */
+#define DISCARD_MOST ((size_t)4 * 1024 * 1024) /* of a refused body, so that its sender reads the refusal */
 
 struct connection {
     int fd;
