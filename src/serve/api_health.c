@@ -18,10 +18,8 @@
 static void answer_status(struct ls_reply *reply, const char *status)
 {
     struct ls_json json;
-    FILE *out = ls_reply_text(reply, 200, "application/json");
-    if (!out)
+    if (!ls_reply_json(reply, 200, &json))
         return;
-    ls_json_init(&json, out);
     ls_json_object(&json, NULL);
     ls_json_str(&json, "status", status);
     ls_json_end_object(&json);

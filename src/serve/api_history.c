@@ -59,11 +59,9 @@ void ls_api_audit(struct ls_serve *serve, struct ls_request *req, struct ls_repl
         ls_problem_err(reply, &err);
         return;
     }
-    FILE *out = ls_reply_text(reply, 200, "application/json");
-    if (!out)
-        return;
     struct ls_json json;
-    ls_json_init(&json, out);
+    if (!ls_reply_json(reply, 200, &json))
+        return;
     ls_json_object(&json, NULL);
     ls_json_array(&json, "entries");
     for (size_t i = 0; i < page.n; i++)
@@ -98,11 +96,9 @@ void ls_api_scans(struct ls_serve *serve, struct ls_request *req, struct ls_repl
     unsigned limit, n = 0;
     if (!read_page(req, &before, &limit, reply))
         return;
-    FILE *out = ls_reply_text(reply, 200, "application/json");
-    if (!out)
-        return;
     struct ls_json json;
-    ls_json_init(&json, out);
+    if (!ls_reply_json(reply, 200, &json))
+        return;
     ls_json_object(&json, NULL);
     ls_json_array(&json, "scans");
     enum ls_rc rc = LS_OK;

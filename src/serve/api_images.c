@@ -209,11 +209,9 @@ static void put_image(struct ls_serve *serve, const struct ls_request *req, cons
         ls_problem_err(reply, &err);
         return;
     }
-    FILE *out = ls_reply_text(reply, existed ? 200 : 201, "application/json");
-    if (!out)
-        return;
     struct ls_json json;
-    ls_json_init(&json, out);
+    if (!ls_reply_json(reply, existed ? 200 : 201, &json))
+        return;
     json_image(&json, ls_engine_layout(engine), &after.items[0]);
     ls_json_newline(&json);
     ls_reply_header(reply, "ETag", "\"%s\"", after.items[0].record.etag);

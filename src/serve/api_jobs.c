@@ -31,10 +31,8 @@ void ls_job_json(struct ls_json *json, const struct ls_job_view *view)
 static void answer_job(const struct ls_job_view *view, unsigned status, struct ls_reply *reply)
 {
     struct ls_json json;
-    FILE *out = ls_reply_text(reply, status, "application/json");
-    if (!out)
+    if (!ls_reply_json(reply, status, &json))
         return;
-    ls_json_init(&json, out);
     ls_job_json(&json, view);
     ls_json_newline(&json);
 }

@@ -79,12 +79,10 @@ void ls_api_journal(struct ls_serve *serve, struct ls_request *req, struct ls_re
     enum ls_rc rc = cat->ops->intent_list(cat, NULL, &intents, &err);
     if (!rc)
         rc = cat->ops->instance_list(cat, &instances, &err);
-    FILE *out = rc ? NULL : ls_reply_text(reply, 200, "application/json");
     if (rc)
         ls_problem_err(reply, &err);
-    if (!out)
+    if (rc || !ls_reply_json(reply, 200, &json))
         return;
-    ls_json_init(&json, out);
     ls_json_object(&json, NULL);
     ls_json_array(&json, "intents");
     for (size_t i = 0; i < intents.n && !rc; i++)

@@ -56,10 +56,8 @@ static void answer(const struct ls_pick *picks, size_t n, struct ls_reply *reply
 {
     struct ls_json json;
     uint64_t counts[LS_PICK_OUTCOMES] = {0};
-    FILE *out = ls_reply_text(reply, 200, "application/json");
-    if (!out)
+    if (!ls_reply_json(reply, 200, &json))
         return;
-    ls_json_init(&json, out);
     ls_json_object(&json, NULL);
     ls_json_array(&json, "results");
     for (size_t i = 0; i < n; i++) {

@@ -93,10 +93,8 @@ void ls_api_overview(struct ls_serve *serve, struct ls_request *req, struct ls_r
     struct ls_catalog *cat = ls_engine_catalog(serve->opts->engine);
     struct ls_err err = LS_ERR_INIT;
     struct ls_json json;
-    FILE *out = ls_reply_text(reply, 200, "application/json");
-    if (!out)
+    if (!ls_reply_json(reply, 200, &json))
         return;
-    ls_json_init(&json, out);
     ls_json_object(&json, NULL);
     ls_json_str(&json, "version", ls_version());
     ls_json_str(&json, "role", ls_role_name(req->role));

@@ -60,13 +60,11 @@ void ls_api_recent(struct ls_serve *serve, struct ls_request *req, struct ls_rep
     enum ls_rc rc = cat->ops->event_page(cat, 0, LS_RECENT_KEPT, &waiting, &err);
     if (!rc)
         rc = cat->ops->event_count(cat, &count, &err);
-    FILE *out = rc ? NULL : ls_reply_text(reply, 200, "application/json");
+    struct ls_json json;
     if (rc)
         ls_problem_err(reply, &err);
-    if (!out)
+    if (rc || !ls_reply_json(reply, 200, &json))
         return;
-    struct ls_json json;
-    ls_json_init(&json, out);
     ls_json_object(&json, NULL);
     ls_json_array(&json, "events");
     json_events(&json, &serve->recent, &waiting);

@@ -115,13 +115,11 @@ void ls_api_table(struct ls_serve *serve, struct ls_request *req, struct ls_repl
     enum ls_rc rc = find_scan(cat, &query.scan, &err);
     if (!rc)
         rc = cat->ops->product_table(cat, &query, &page, &err);
-    FILE *out = rc ? NULL : ls_reply_text(reply, 200, "application/json");
+    struct ls_json json;
     if (rc)
         ls_problem_err(reply, &err);
-    if (!out)
+    if (rc || !ls_reply_json(reply, 200, &json))
         return;
-    struct ls_json json;
-    ls_json_init(&json, out);
     ls_json_object(&json, NULL);
     ls_json_array(&json, "products");
     for (size_t i = 0; i < page.n; i++)

@@ -37,11 +37,9 @@ void ls_api_trash(struct ls_serve *serve, struct ls_request *req, struct ls_repl
         ls_problem_err(reply, &err);
         return;
     }
-    FILE *out = ls_reply_text(reply, 200, "application/json");
-    if (!out)
-        return;
     struct ls_json json;
-    ls_json_init(&json, out);
+    if (!ls_reply_json(reply, 200, &json))
+        return;
     ls_json_object(&json, NULL);
     ls_json_array(&json, "items");
     for (size_t i = 0; i < page.n; i++)
@@ -80,11 +78,9 @@ void ls_api_trash_purge(struct ls_serve *serve, struct ls_request *req, struct l
         ls_problem_err(reply, &err);
         return;
     }
-    FILE *out = ls_reply_text(reply, 200, "application/json");
-    if (!out)
-        return;
     struct ls_json json;
-    ls_json_init(&json, out);
+    if (!ls_reply_json(reply, 200, &json))
+        return;
     ls_json_object(&json, NULL);
     ls_json_uint(&json, "removed", removed);
     ls_json_end_object(&json);

@@ -26,11 +26,9 @@ void ls_api_products(struct ls_serve *serve, struct ls_request *req, struct ls_r
         ls_problem_err(reply, &err);
         return;
     }
-    FILE *out = ls_reply_text(reply, 200, "application/json");
-    if (!out)
-        return;
     struct ls_json json;
-    ls_json_init(&json, out);
+    if (!ls_reply_json(reply, 200, &json))
+        return;
     ls_json_object(&json, NULL);
     ls_json_array(&json, "products");
     for (size_t i = 0; i < page.n; i++) {
@@ -68,11 +66,9 @@ void ls_api_variants(struct ls_serve *serve, struct ls_request *req, struct ls_r
         ls_problem_err(reply, &err);
         return;
     }
-    FILE *out = ls_reply_text(reply, 200, "application/json");
-    if (!out)
-        return;
     struct ls_json json;
-    ls_json_init(&json, out);
+    if (!ls_reply_json(reply, 200, &json))
+        return;
     ls_json_object(&json, NULL);
     ls_json_array(&json, "variants");
     for (size_t i = 0; i < page.n; i++)
@@ -93,11 +89,9 @@ static void answer_variant(struct ls_serve *serve, const char *product, const ch
         ls_problem_err(reply, &err);
         return;
     }
-    FILE *out = ls_reply_text(reply, status, "application/json");
-    if (!out)
-        return;
     struct ls_json json;
-    ls_json_init(&json, out);
+    if (!ls_reply_json(reply, status, &json))
+        return;
     json_variant(&json, &variant);
     ls_json_newline(&json);
 }

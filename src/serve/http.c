@@ -34,8 +34,8 @@
 #define REQUEST_MS 20000        /* for a whole request, or until the next one */
 #define REQUEST_HURRIED_MS 3000 /* the same when most connections are taken, and at the end */
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
-#define UPLOAD_MS 600000                   /* for a request that is a file */
-#define SEND_MS 600000                     /* for a whole answer */
+#define UPLOAD_MS 600000                       /* for a request that is a file */
+#define SEND_MS 600000                         /* for a whole answer */
 #define DISCARD_MOST ((size_t)4 * 1024 * 1024) /* of a refused body, so that its sender reads the refusal */
 
 struct connection {

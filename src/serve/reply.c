@@ -43,6 +43,14 @@ FILE *ls_reply_text(struct ls_reply *reply, unsigned status, const char *type)
     return reply->stream;
 }
 
+bool ls_reply_json(struct ls_reply *reply, unsigned status, struct ls_json *out_json)
+{
+    FILE *out = ls_reply_text(reply, status, "application/json");
+    if (out)
+        ls_json_init(out_json, out);
+    return out != NULL;
+}
+
 /* A new file that nobody else can name; -1 and errno. */
 static int open_unlinked(void)
 {

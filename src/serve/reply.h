@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 
 #define LS_REPLY_HEADERS_MAX 8
 #define LS_REPLY_MEMORY_MAX ((size_t)256 * 1024) /* more than this goes to a file */
@@ -40,6 +41,8 @@ void ls_reply_dispose(struct ls_reply *reply);
 
 /* Begin an answer; one that was begun before is dropped, with its headers. NULL when out of memory. type lives on. */
 FILE *ls_reply_text(struct ls_reply *reply, unsigned status, const char *type);
+/* The same for JSON, which is written to *out_json; false when out of memory. */
+bool ls_reply_json(struct ls_reply *reply, unsigned status, struct ls_json *out_json) LS_MUST_CHECK;
 /* As ls_reply_text, for answers of any length; the reply must stay where it is until it is finished. Writing fails with
  * errno when there is no file to be had. */
 enum ls_rc ls_reply_any(struct ls_reply *reply, unsigned status, const char *type, FILE **out_stream,
