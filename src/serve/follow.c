@@ -314,12 +314,14 @@ enum ls_rc ls_follow_run(const struct ls_serve_opts *opts, struct ls_err *err)
     f->serve = serve;
     serve->opts = opts;
     pthread_mutex_init(&f->lock, NULL);
+    ls_recent_init(&serve->recent);
     enum ls_rc rc = opts->events == LS_EVENTS_ACT ? LS_OK : ls_inbox_retire(serve, err);
     if (rc == LS_OK)
         rc = ls_inbox_start(serve, &serve->inbox, err);
     if (rc == LS_OK)
         rc = run_streams(f, err);
     ls_inbox_stop(serve->inbox);
+    ls_recent_dispose(&serve->recent);
     pthread_mutex_destroy(&f->lock);
     free(serve);
     free(f);
