@@ -533,6 +533,7 @@ void ls_config_free(struct ls_config *config)
                            config->layout_path,
                            config->catalog_backup,
                            config->mount_cache_dir,
+                           config->mount_metrics,
                            config->serve_cert,
                            config->serve_jobs,
                            config->serve_key,
