@@ -25,9 +25,9 @@ enum ls_rc ls_pg_event_add(struct ls_tx *tx, const struct ls_event *items, size_
     return ls_pg_run_many(tx, n, fill_event, (void *)(uintptr_t)items, &failed, err);
 }
 
-static enum ls_rc read_event(const PGresult *res, int row, struct ls_event *out, struct ls_arena *arena,
-                             struct ls_err *err)
+static enum ls_rc read_event(const PGresult *res, int row, void *item, struct ls_arena *arena, struct ls_err *err)
 {
+    struct ls_event *out = item;
     const char **texts[] = {&out->kind, &out->key, &out->etag, &out->sequencer};
     enum ls_rc rc = LS_OK;
     out->seq = ls_pg_get_int(res, row, 0);
@@ -49,13 +49,7 @@ enum ls_rc ls_pg_event_page(struct ls_catalog *cat, int64_t after, unsigned limi
     enum ls_rc rc = ls_pg_read(cat, NULL, &q, &res, err);
     if (rc != LS_OK)
         return rc;
-    int n = PQntuples(res);
-    out->memory = ls_arena_new();
-    out->items = calloc(n ? (size_t)n : 1, sizeof *out->items);
-    if (!out->memory || !out->items)
-        rc = ls_err_nomem(err);
-    for (int i = 0; rc == LS_OK && i < n; i++)
-        rc = read_event(res, i, &out->items[out->n++], out->memory, err);
+    rc = ls_pg_read_items(res, read_event, sizeof *out->items, &out->items, &out->n, &out->memory, err);
     if (rc != LS_OK)
         ls_event_page_dispose(out);
     return rc;

@@ -127,6 +127,11 @@ enum ls_rc ls_pg_get_text(const PGresult *res, int row, int column, struct ls_ar
 /* As above, but `same` (may be NULL) is returned when the text is equal to it. */
 enum ls_rc ls_pg_get_shared(const PGresult *res, int row, int column, struct ls_arena *arena, const char *same,
                             const char **out, struct ls_err *err) LS_MUST_CHECK;
+/* Read one row of an answer into an item of a page. */
+typedef enum ls_rc ls_pg_reader(const PGresult *res, int row, void *item, struct ls_arena *arena, struct ls_err *err);
+/* Read all rows into a new array of items of `size` bytes and a new arena; the page owns both, also after a failure. */
+enum ls_rc ls_pg_read_items(const PGresult *res, ls_pg_reader *read, size_t size, void *items_ptr, size_t *out_n,
+                            void **out_memory, struct ls_err *err) LS_MUST_CHECK;
 enum ls_rc ls_pg_get_fixed(const PGresult *res, int row, int column, char *out, size_t size, struct ls_err *err)
     LS_MUST_CHECK;
 

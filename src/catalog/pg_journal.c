@@ -186,9 +186,9 @@ enum ls_rc ls_pg_intent_list(struct ls_catalog *cat, struct ls_tx *tx, struct ls
     return rc;
 }
 
-static enum ls_rc read_item(const PGresult *res, int row, struct ls_intent_item *out, struct ls_arena *arena,
-                            struct ls_err *err)
+static enum ls_rc read_item(const PGresult *res, int row, void *item, struct ls_arena *arena, struct ls_err *err)
 {
+    struct ls_intent_item *out = item;
     char action[16];
     const struct {
         int column;
@@ -220,13 +220,7 @@ enum ls_rc ls_pg_intent_items(struct ls_catalog *cat, struct ls_tx *tx, const ch
     enum ls_rc rc = ls_pg_read(cat, tx, &q, &res, err);
     if (rc != LS_OK)
         return rc;
-    int n = PQntuples(res);
-    out->memory = ls_arena_new();
-    out->items = calloc(n ? (size_t)n : 1, sizeof *out->items);
-    if (!out->memory || !out->items)
-        rc = ls_err_nomem(err);
-    for (int i = 0; rc == LS_OK && i < n; i++)
-        rc = read_item(res, i, &out->items[out->n++], out->memory, err);
+    rc = ls_pg_read_items(res, read_item, sizeof *out->items, &out->items, &out->n, &out->memory, err);
     if (rc != LS_OK)
         ls_intent_item_page_dispose(out);
     return rc;

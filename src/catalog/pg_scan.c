@@ -227,9 +227,9 @@ enum ls_rc ls_pg_scan_ranges_add(struct ls_tx *tx, const struct ls_scan_range *i
     return ls_pg_run_many(tx, n, fill_range, (void *)(uintptr_t)items, &failed, err);
 }
 
-static enum ls_rc read_range(const PGresult *res, int row, struct ls_scan_range *out, struct ls_arena *arena,
-                             struct ls_err *err)
+static enum ls_rc read_range(const PGresult *res, int row, void *item, struct ls_arena *arena, struct ls_err *err)
 {
+    struct ls_scan_range *out = item;
     char state[16] = "";
     const struct {
         int column;
@@ -267,13 +267,7 @@ enum ls_rc ls_pg_scan_ranges(struct ls_catalog *cat, struct ls_tx *tx, int64_t s
     enum ls_rc rc = ls_pg_read(cat, tx, &q, &res, err);
     if (rc != LS_OK)
         return rc;
-    int n = PQntuples(res);
-    out->memory = ls_arena_new();
-    out->items = calloc(n ? (size_t)n : 1, sizeof *out->items);
-    if (!out->memory || !out->items)
-        rc = ls_err_nomem(err);
-    for (int i = 0; rc == LS_OK && i < n; i++)
-        rc = read_range(res, i, &out->items[out->n++], out->memory, err);
+    rc = ls_pg_read_items(res, read_range, sizeof *out->items, &out->items, &out->n, &out->memory, err);
     if (rc != LS_OK)
         ls_scan_range_page_dispose(out);
     return rc;
@@ -405,9 +399,9 @@ enum ls_rc ls_pg_findings_remove(struct ls_tx *tx, int64_t scan, const char *kin
     return ls_pg_run(tx, &q, NULL, NULL, err);
 }
 
-static enum ls_rc read_finding(const PGresult *res, int row, struct ls_scan_finding *out, struct ls_arena *arena,
-                               struct ls_err *err)
+static enum ls_rc read_finding(const PGresult *res, int row, void *item, struct ls_arena *arena, struct ls_err *err)
 {
+    struct ls_scan_finding *out = item;
     const struct {
         int column;
         const char **out;
@@ -431,13 +425,7 @@ static enum ls_rc read_findings(struct ls_catalog *cat, const struct ls_pg_query
     enum ls_rc rc = ls_pg_read(cat, NULL, q, &res, err);
     if (rc != LS_OK)
         return rc;
-    int n = PQntuples(res);
-    out->memory = ls_arena_new();
-    out->items = calloc(n ? (size_t)n : 1, sizeof *out->items);
-    if (!out->memory || !out->items)
-        rc = ls_err_nomem(err);
-    for (int i = 0; rc == LS_OK && i < n; i++)
-        rc = read_finding(res, i, &out->items[out->n++], out->memory, err);
+    rc = ls_pg_read_items(res, read_finding, sizeof *out->items, &out->items, &out->n, &out->memory, err);
     if (rc != LS_OK)
         ls_scan_finding_page_dispose(out);
     return rc;

@@ -36,9 +36,9 @@ enum ls_rc ls_pg_audit_add(struct ls_tx *tx, const struct ls_audit *items, size_
     return ls_pg_run_many(tx, n, fill_audit, (void *)(uintptr_t)items, &failed, err);
 }
 
-static enum ls_rc read_audit(const PGresult *res, int row, struct ls_audit *out, struct ls_arena *arena,
-                             struct ls_err *err)
+static enum ls_rc read_audit(const PGresult *res, int row, void *item, struct ls_arena *arena, struct ls_err *err)
 {
+    struct ls_audit *out = item;
     const char **texts[] = {&out->intent, &out->op, &out->actor, &out->key, &out->dest, &out->outcome, &out->detail};
     enum ls_rc rc = LS_OK;
     out->seq = ls_pg_get_int(res, row, 0);
@@ -61,13 +61,7 @@ enum ls_rc ls_pg_audit_page(struct ls_catalog *cat, int64_t before, const char *
     enum ls_rc rc = ls_pg_read(cat, NULL, &q, &res, err);
     if (rc != LS_OK)
         return rc;
-    int n = PQntuples(res);
-    out->memory = ls_arena_new();
-    out->items = calloc(n ? (size_t)n : 1, sizeof *out->items);
-    if (!out->memory || !out->items)
-        rc = ls_err_nomem(err);
-    for (int i = 0; rc == LS_OK && i < n; i++)
-        rc = read_audit(res, i, &out->items[out->n++], out->memory, err);
+    rc = ls_pg_read_items(res, read_audit, sizeof *out->items, &out->items, &out->n, &out->memory, err);
     if (rc != LS_OK)
         ls_audit_page_dispose(out);
     return rc;
@@ -102,9 +96,9 @@ enum ls_rc ls_pg_trash_remove(struct ls_tx *tx, const char *id, struct ls_err *e
     return rc;
 }
 
-static enum ls_rc read_trash(const PGresult *res, int row, struct ls_trash *out, struct ls_arena *arena,
-                             struct ls_err *err)
+static enum ls_rc read_trash(const PGresult *res, int row, void *item, struct ls_arena *arena, struct ls_err *err)
 {
+    struct ls_trash *out = item;
     const struct {
         int column;
         const char **out;
@@ -130,13 +124,7 @@ enum ls_rc ls_pg_trash_page(struct ls_catalog *cat, struct ls_tx *tx, const char
     enum ls_rc rc = ls_pg_read(cat, tx, &q, &res, err);
     if (rc != LS_OK)
         return rc;
-    int n = PQntuples(res);
-    out->memory = ls_arena_new();
-    out->items = calloc(n ? (size_t)n : 1, sizeof *out->items);
-    if (!out->memory || !out->items)
-        rc = ls_err_nomem(err);
-    for (int i = 0; rc == LS_OK && i < n; i++)
-        rc = read_trash(res, i, &out->items[out->n++], out->memory, err);
+    rc = ls_pg_read_items(res, read_trash, sizeof *out->items, &out->items, &out->n, &out->memory, err);
     if (rc != LS_OK)
         ls_trash_page_dispose(out);
     return rc;

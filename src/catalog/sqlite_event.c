@@ -25,8 +25,9 @@ enum ls_rc ls_sqlite_event_add(struct ls_tx *tx, const struct ls_event *items, s
     return ls_sqlite_tx_spoil(tx, rc);
 }
 
-static enum ls_rc read_event(struct ls_query *q, struct ls_event *out, struct ls_arena *arena, struct ls_err *err)
+static enum ls_rc read_event(struct ls_query *q, void *item, struct ls_arena *arena, struct ls_err *err)
 {
+    struct ls_event *out = item;
     memset(out, 0, sizeof *out);
     const char **texts[] = {&out->kind, &out->key, &out->etag, &out->sequencer};
     enum ls_rc rc = LS_OK;
@@ -41,7 +42,6 @@ enum ls_rc ls_sqlite_event_page(struct ls_catalog *cat, int64_t after, unsigned 
                                 struct ls_err *err)
 {
     size_t cap = 0;
-    bool row;
     *out = (struct ls_event_page){0};
     LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
     enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
@@ -53,16 +53,7 @@ enum ls_rc ls_sqlite_event_page(struct ls_catalog *cat, int64_t after, unsigned 
         return rc;
     ls_query_int(&q, after);
     ls_query_int(&q, limit);
-    out->memory = ls_arena_new();
-    if (!out->memory)
-        return ls_err_nomem(err);
-    while (rc == LS_OK && (rc = ls_query_row(&q, &row, err)) == LS_OK && row) {
-        rc = ls_sqlite_grow(&out->items, out->n, &cap, sizeof *out->items, err);
-        if (rc == LS_OK)
-            rc = read_event(&q, &out->items[out->n], out->memory, err);
-        if (rc == LS_OK)
-            out->n++;
-    }
+    rc = ls_query_read_items(&q, read_event, sizeof *out->items, &out->items, &out->n, &cap, &out->memory, err);
     if (rc != LS_OK)
         ls_event_page_dispose(out);
     return rc;

@@ -141,6 +141,12 @@ enum ls_rc ls_sqlite_exec(struct ls_sqlite_conn *conn, const char *sql, const ch
 
 /* Make room for one more item of `size` bytes in a growing array. */
 enum ls_rc ls_sqlite_grow(void *items_ptr, size_t n, size_t *cap, size_t size, struct ls_err *err) LS_MUST_CHECK;
+/* Read one row of a query into an item of a page. */
+typedef enum ls_rc ls_query_reader(struct ls_query *query, void *item, struct ls_arena *arena, struct ls_err *err);
+/* Read all rows that are left into a growing array of items of `size` bytes and its arena, made when NULL; the page
+ * owns both, also after a failure. */
+enum ls_rc ls_query_read_items(struct ls_query *query, ls_query_reader *read, size_t size, void *items_ptr, size_t *n,
+                               size_t *cap, void **memory, struct ls_err *err) LS_MUST_CHECK;
 
 /* A row's id as text → number; false when the text is no such id. */
 bool ls_sqlite_id_parse(const char *text, int64_t *out_id);

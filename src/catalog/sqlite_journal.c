@@ -218,8 +218,9 @@ enum ls_rc ls_sqlite_intent_list(struct ls_catalog *cat, struct ls_tx *tx, struc
     return rc;
 }
 
-static enum ls_rc read_item(struct ls_query *q, struct ls_intent_item *out, struct ls_arena *arena, struct ls_err *err)
+static enum ls_rc read_item(struct ls_query *q, void *item, struct ls_arena *arena, struct ls_err *err)
 {
+    struct ls_intent_item *out = item;
     char action[16];
     memset(out, 0, sizeof *out);
     const struct {
@@ -243,7 +244,6 @@ enum ls_rc ls_sqlite_intent_items(struct ls_catalog *cat, struct ls_tx *tx, cons
                                   unsigned limit, struct ls_intent_item_page *out, struct ls_err *err)
 {
     size_t cap = 0;
-    bool row;
     *out = (struct ls_intent_item_page){0};
     LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
     enum ls_rc rc = ls_sqlite_reader_get(cat, tx, &reader, err);
@@ -256,16 +256,7 @@ enum ls_rc ls_sqlite_intent_items(struct ls_catalog *cat, struct ls_tx *tx, cons
     ls_query_text(&q, intent);
     ls_query_int(&q, after_seq);
     ls_query_int(&q, limit);
-    out->memory = ls_arena_new();
-    if (!out->memory)
-        return ls_err_nomem(err);
-    while (rc == LS_OK && (rc = ls_query_row(&q, &row, err)) == LS_OK && row) {
-        rc = ls_sqlite_grow(&out->items, out->n, &cap, sizeof *out->items, err);
-        if (rc == LS_OK)
-            rc = read_item(&q, &out->items[out->n], out->memory, err);
-        if (rc == LS_OK)
-            out->n++;
-    }
+    rc = ls_query_read_items(&q, read_item, sizeof *out->items, &out->items, &out->n, &cap, &out->memory, err);
     if (rc != LS_OK)
         ls_intent_item_page_dispose(out);
     return rc;

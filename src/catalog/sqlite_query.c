@@ -308,3 +308,22 @@ bool ls_sqlite_id_parse(const char *text, int64_t *out_id)
     *out_id = value;
     return true;
 }
+
+enum ls_rc ls_query_read_items(struct ls_query *query, ls_query_reader *read, size_t size, void *items_ptr, size_t *n,
+                               size_t *cap, void **memory, struct ls_err *err)
+{
+    bool row;
+    enum ls_rc rc = LS_OK;
+    if (!*memory && !(*memory = ls_arena_new()))
+        return ls_err_nomem(err);
+    while (rc == LS_OK && (rc = ls_query_row(query, &row, err)) == LS_OK && row) {
+        char *items;
+        rc = ls_sqlite_grow(items_ptr, *n, cap, size, err);
+        memcpy(&items, items_ptr, sizeof items);
+        if (rc == LS_OK)
+            rc = read(query, items + *n * size, *memory, err);
+        if (rc == LS_OK)
+            (*n)++;
+    }
+    return rc;
+}

@@ -255,8 +255,9 @@ enum ls_rc ls_sqlite_scan_ranges_add(struct ls_tx *tx, const struct ls_scan_rang
     return ls_sqlite_tx_spoil(tx, rc);
 }
 
-static enum ls_rc read_range(struct ls_query *q, struct ls_scan_range *out, struct ls_arena *arena, struct ls_err *err)
+static enum ls_rc read_range(struct ls_query *q, void *item, struct ls_arena *arena, struct ls_err *err)
 {
+    struct ls_scan_range *out = item;
     char state[16] = "";
     memset(out, 0, sizeof *out);
     const struct {
@@ -288,7 +289,6 @@ enum ls_rc ls_sqlite_scan_ranges(struct ls_catalog *cat, struct ls_tx *tx, int64
                                  struct ls_err *err)
 {
     size_t cap = 0;
-    bool row;
     *out = (struct ls_scan_range_page){0};
     LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
     enum ls_rc rc = ls_sqlite_reader_get(cat, tx, &reader, err);
@@ -299,16 +299,7 @@ enum ls_rc ls_sqlite_scan_ranges(struct ls_catalog *cat, struct ls_tx *tx, int64
     if (rc != LS_OK)
         return rc;
     ls_query_int(&q, scan);
-    out->memory = ls_arena_new();
-    if (!out->memory)
-        return ls_err_nomem(err);
-    while (rc == LS_OK && (rc = ls_query_row(&q, &row, err)) == LS_OK && row) {
-        rc = ls_sqlite_grow(&out->items, out->n, &cap, sizeof *out->items, err);
-        if (rc == LS_OK)
-            rc = read_range(&q, &out->items[out->n], out->memory, err);
-        if (rc == LS_OK)
-            out->n++;
-    }
+    rc = ls_query_read_items(&q, read_range, sizeof *out->items, &out->items, &out->n, &cap, &out->memory, err);
     if (rc != LS_OK)
         ls_scan_range_page_dispose(out);
     return rc;
@@ -460,9 +451,9 @@ enum ls_rc ls_sqlite_findings_remove(struct ls_tx *tx, int64_t scan, const char 
     return ls_query_run(&q, NULL, err);
 }
 
-static enum ls_rc read_finding(struct ls_query *q, struct ls_scan_finding *out, struct ls_arena *arena,
-                               struct ls_err *err)
+static enum ls_rc read_finding(struct ls_query *q, void *item, struct ls_arena *arena, struct ls_err *err)
 {
+    struct ls_scan_finding *out = item;
     memset(out, 0, sizeof *out);
     const struct {
         int column;
@@ -482,18 +473,7 @@ static enum ls_rc read_finding(struct ls_query *q, struct ls_scan_finding *out, 
 /* Add what the statement gives. */
 static enum ls_rc add_findings(struct ls_query *q, struct ls_scan_finding_page *out, size_t *cap, struct ls_err *err)
 {
-    bool row;
-    enum ls_rc rc = LS_OK;
-    if (!out->memory && !(out->memory = ls_arena_new()))
-        return ls_err_nomem(err);
-    while (rc == LS_OK && (rc = ls_query_row(q, &row, err)) == LS_OK && row) {
-        rc = ls_sqlite_grow(&out->items, out->n, cap, sizeof *out->items, err);
-        if (rc == LS_OK)
-            rc = read_finding(q, &out->items[out->n], out->memory, err);
-        if (rc == LS_OK)
-            out->n++;
-    }
-    return rc;
+    return ls_query_read_items(q, read_finding, sizeof *out->items, &out->items, &out->n, cap, &out->memory, err);
 }
 
 enum ls_rc ls_sqlite_findings_get(struct ls_catalog *cat, int64_t scan, const char *const *keys, size_t n,

@@ -36,8 +36,9 @@ enum ls_rc ls_sqlite_audit_add(struct ls_tx *tx, const struct ls_audit *items, s
     return ls_sqlite_tx_spoil(tx, rc);
 }
 
-static enum ls_rc read_audit(struct ls_query *q, struct ls_audit *out, struct ls_arena *arena, struct ls_err *err)
+static enum ls_rc read_audit(struct ls_query *q, void *item, struct ls_arena *arena, struct ls_err *err)
 {
+    struct ls_audit *out = item;
     memset(out, 0, sizeof *out);
     const char **texts[] = {&out->intent, &out->op, &out->actor, &out->key, &out->dest, &out->outcome, &out->detail};
     enum ls_rc rc = LS_OK;
@@ -60,7 +61,6 @@ enum ls_rc ls_sqlite_audit_page(struct ls_catalog *cat, int64_t before, const ch
                                 struct ls_audit_page *out, struct ls_err *err)
 {
     size_t cap = 0;
-    bool row;
     *out = (struct ls_audit_page){0};
     LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
     enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
@@ -73,16 +73,7 @@ enum ls_rc ls_sqlite_audit_page(struct ls_catalog *cat, int64_t before, const ch
     ls_query_int(&q, before ? before : INT64_MAX);
     bind_prefix(&q, key_prefix);
     ls_query_int(&q, limit);
-    out->memory = ls_arena_new();
-    if (!out->memory)
-        return ls_err_nomem(err);
-    while (rc == LS_OK && (rc = ls_query_row(&q, &row, err)) == LS_OK && row) {
-        rc = ls_sqlite_grow(&out->items, out->n, &cap, sizeof *out->items, err);
-        if (rc == LS_OK)
-            rc = read_audit(&q, &out->items[out->n], out->memory, err);
-        if (rc == LS_OK)
-            out->n++;
-    }
+    rc = ls_query_read_items(&q, read_audit, sizeof *out->items, &out->items, &out->n, &cap, &out->memory, err);
     if (rc != LS_OK)
         ls_audit_page_dispose(out);
     return rc;
@@ -129,8 +120,9 @@ enum ls_rc ls_sqlite_trash_remove(struct ls_tx *tx, const char *id, struct ls_er
     return rc;
 }
 
-static enum ls_rc read_trash(struct ls_query *q, struct ls_trash *out, struct ls_arena *arena, struct ls_err *err)
+static enum ls_rc read_trash(struct ls_query *q, void *item, struct ls_arena *arena, struct ls_err *err)
 {
+    struct ls_trash *out = item;
     memset(out, 0, sizeof *out);
     const struct {
         int column;
@@ -148,7 +140,6 @@ enum ls_rc ls_sqlite_trash_page(struct ls_catalog *cat, struct ls_tx *tx, const 
                                 unsigned limit, struct ls_trash_page *out, struct ls_err *err)
 {
     size_t cap = 0;
-    bool row;
     *out = (struct ls_trash_page){0};
     LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
     enum ls_rc rc = ls_sqlite_reader_get(cat, tx, &reader, err);
@@ -161,16 +152,7 @@ enum ls_rc ls_sqlite_trash_page(struct ls_catalog *cat, struct ls_tx *tx, const 
     ls_query_text(&q, after ? after : "");
     bind_prefix(&q, key_prefix);
     ls_query_int(&q, limit);
-    out->memory = ls_arena_new();
-    if (!out->memory)
-        return ls_err_nomem(err);
-    while (rc == LS_OK && (rc = ls_query_row(&q, &row, err)) == LS_OK && row) {
-        rc = ls_sqlite_grow(&out->items, out->n, &cap, sizeof *out->items, err);
-        if (rc == LS_OK)
-            rc = read_trash(&q, &out->items[out->n], out->memory, err);
-        if (rc == LS_OK)
-            out->n++;
-    }
+    rc = ls_query_read_items(&q, read_trash, sizeof *out->items, &out->items, &out->n, &cap, &out->memory, err);
     if (rc != LS_OK)
         ls_trash_page_dispose(out);
     return rc;
