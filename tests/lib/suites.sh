@@ -170,7 +170,7 @@ distcheck() {
     bootstrap || return
     cd "$LOCKSTEP_TEST_BUILD/dist" || return
     [ -f Makefile ] || timeout -k 5 180 "$ROOT/configure" --quiet || return
-    timeout -k 5 360 make -s -j"$JOBS" distcheck DISTCHECK_CONFIGURE_FLAGS='--quiet --enable-werror'
+    VERBOSE=1 timeout -k 5 360 make -s -j"$JOBS" distcheck DISTCHECK_CONFIGURE_FLAGS='--quiet --enable-werror'
 }
 
 installs() {

@@ -106,22 +106,14 @@ static void suspects_that_cannot_be_read_again_are_not_reported(void **state)
     assert_true(atomic_load(&w->fired) <= 500);
 }
 
-static enum ls_rc break_catalog(struct world *w, enum ls_store_op op, const char *key, bool after)
-{
-    (void)key;
-    if (op == LS_STORE_OP_LIST && after && atomic_fetch_add(&w->fired, 1) == 0)
-        world_sql(w, "ALTER TABLE product_image RENAME TO gone");
-    return LS_OK;
-}
-
 static void a_catalog_that_cannot_be_read_yields_no_orphaned(void **state)
 {
     struct world *w = *state;
+    const char *products[] = {"p1", NULL}; /* so that no row is read before the range is */
     world_put(w, A, "a");
-    w->hook = break_catalog;
+    w->opts.products = products;
+    world_sql(w, "ALTER TABLE product_image RENAME TO gone");
     const struct ls_scan_totals *t = world_scan(w);
-    w->hook = NULL;
-    assert_true(atomic_load(&w->fired) > 0);
     assert_false(t->complete);
     assert_int_equal(t->by_kind[LS_FINDING_ORPHANED], 0);
     assert_true(t->errors > 0);

@@ -43,9 +43,13 @@ class FileBackend:
     def objects(self) -> dict[str, Object]:
         result = {}
         for key in self.all_keys():
-            if not key.startswith(INTERNAL):
+            if key.startswith(INTERNAL):
+                continue
+            try:
                 data = self.get(key)
-                result[key] = Object(len(data), hashlib.md5(data).hexdigest())
+            except FileNotFoundError:  # it went after it was listed
+                continue
+            result[key] = Object(len(data), hashlib.md5(data).hexdigest())
         return result
 
     def get(self, key: str) -> bytes:
