@@ -47,11 +47,13 @@ def test_a_server_that_goes_away_is_said_and_comes_back_by_retry(lockstep, brows
 def test_a_server_that_dies_during_a_check_is_said(lockstep, browse, server):
     seed(lockstep, ("p1", "500ml", 3))
     server.args = ("--listen", server.address)
-    server.stop()
-    server.start(failpoint="store.list.called=kill")
     dashboard = browse().sign_in()
-    dashboard("check").click()
-    assert server.process.wait(20) == -9
+    with lockstep.oracle.locked():  # so that the check waits
+        with dashboard.page.expect_response(lambda response: "async=1" in response.url) as begun:
+            dashboard("check").click()
+        assert begun.value.json()["state"] in ("queued", "running")
+        server.process.kill()
+        assert server.process.wait(20) == -9
     expect(dashboard("progress-text")).to_contain_text("lost")
     server.start()
     dashboard.alert("stopped", kind="bad")
