@@ -4,6 +4,7 @@
 import signal
 
 import pytest
+from harness.hosts import stopped_at_their_points
 from harness.images import png, seed
 from harness.program import SLOW, wait_until
 from playwright.sync_api import expect
@@ -79,7 +80,9 @@ def test_the_journal_shows_what_is_under_way_and_who_is_there(lockstep, dashboar
     file.write_bytes(png("new"))
     mount = lockstep.mount()
     stopped = lockstep.start("put", file, key, failpoint="engine.put.uploaded=stop")
-    wait_until(lambda: key in lockstep.backend.objects(), "the object is there, its row is not")
+    assert stopped_at_their_points([stopped]) and key in lockstep.backend.objects(), (
+        "the object is there, its row is not"
+    )
     dashboard.go("journal")
     expect(dashboard("intent-row")).to_have_count(1)
     expect(dashboard("intent-row")).to_contain_text(key)

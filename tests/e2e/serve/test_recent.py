@@ -2,6 +2,7 @@
 """The newest events of the bucket and what became of them."""
 
 import pytest
+from harness.hosts import stopped_at_their_points
 from harness.images import png, seed
 from harness.program import wait_until
 
@@ -56,7 +57,7 @@ def test_events_that_wait_are_shown_as_waiting(lockstep, server):
     file = lockstep.folder / "covered.png"
     file.write_bytes(png("covered"))
     stopped = lockstep.start("put", file, key, failpoint="engine.put.uploaded=stop")
-    wait_until(lambda: key in lockstep.backend.all_keys(), "it is uploaded")
+    assert stopped_at_their_points([stopped]) and key in lockstep.backend.all_keys()
     post(server, body(record(lockstep, CREATED, key)))
     assert recent(server) == [(CREATED, key, "waiting")]
     assert server.get("/admin/events").json["waiting"] == server.get("/admin/overview").json["events"]["waiting"] == 1

@@ -11,6 +11,7 @@ from contextlib import closing
 
 import pytest
 from harness.backends import FileBackend, MinioBackend
+from harness.hosts import stopped_at_their_points
 from harness.images import png, seed
 from harness.minio import announce, free_port, running_minio, webhook_settings
 from harness.program import SLOW, Lockstep, wait_until
@@ -260,7 +261,9 @@ def test_a_key_that_an_operation_works_on_waits_for_it(lockstep, server):
     key, file = f"{FOLDER}/new.png", lockstep.folder / "new.png"
     file.write_bytes(png("new"))
     stopped = lockstep.start("put", file, key, failpoint="engine.put.uploaded=stop")
-    wait_until(lambda: key in lockstep.backend.objects(), "the object is there, its row is not")
+    assert stopped_at_their_points([stopped]) and key in lockstep.backend.objects(), (
+        "the object is there, its row is not"
+    )
     post(server, body(record(lockstep, CREATED, key)))
     time.sleep(1.5)
     assert inbox(lockstep) == 1 and lockstep.oracle.rows() == {}
