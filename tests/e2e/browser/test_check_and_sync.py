@@ -53,6 +53,7 @@ def test_a_check_shows_what_the_judge_counts_and_changes_nothing(lockstep, dashb
     before = state(lockstep)
     dashboard("check").click()
     dashboard.alert()
+    dashboard.made_anew()
     assert shown(dashboard) == judged(lockstep)
     assert (dashboard.figure("card-moved"), dashboard.figure("card-misplaced")) == (1, 1)
     assert state(lockstep) == before
@@ -149,6 +150,7 @@ def test_progress_is_shown_while_a_check_runs_and_only_then(lockstep, browse, se
     server.process.send_signal(signal.SIGCONT)
     dashboard.alert()
     expect(dashboard("progress")).to_be_hidden()
+    dashboard.made_anew()
     assert shown(dashboard) == judged(lockstep)
 
 

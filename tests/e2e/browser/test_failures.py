@@ -19,6 +19,7 @@ def test_an_empty_shop_is_told_what_to_do(dashboard):
     expect(dashboard("check")).to_be_visible()
     dashboard("check").click()
     dashboard.alert()
+    dashboard.made_anew()
     assert dashboard.figure("card-total") == 0
 
 
@@ -40,6 +41,7 @@ def test_a_server_that_goes_away_is_said_and_comes_back_by_retry(lockstep, brows
     expect(dashboard("error")).to_have_count(0)
     dashboard("check").click()
     dashboard.alert()
+    dashboard.made_anew()
     assert dashboard.figure("card-total") == len(keys)
 
 
@@ -60,4 +62,5 @@ def test_a_server_that_dies_during_a_check_is_said(lockstep, browse, server):
     expect(dashboard("progress")).to_be_hidden()
     dashboard("check").click()
     dashboard.alert()
+    dashboard.made_anew()
     assert dashboard.figure("card-total") == 3

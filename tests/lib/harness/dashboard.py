@@ -40,6 +40,10 @@ class Dashboard:
         """The number on a card; -1 while there is none."""
         return int(re.sub(r"\D", "", self(hook).get_by_test_id("value").inner_text()) or -1)
 
+    def made_anew(self) -> None:
+        """What an alert has told is shown by the view as well: it begins with the alert, and takes some requests."""
+        expect(self("main")).not_to_have_attribute("aria-busy", "true")
+
     def until(self, condition, what: str) -> None:
         """Poll with a deadline, while the page goes on and its events arrive here."""
         end = time.monotonic() + 20 * SLOW
