@@ -7,7 +7,7 @@ import shutil
 import pytest
 from harness.backends import FileBackend, MinioBackend
 from harness.images import png, seed
-from harness.minio import free_port, running_minio, webhook_settings
+from harness.minio import own_port, running_minio, webhook_settings
 from harness.program import Lockstep, wait_until
 from harness.serve import Server
 
@@ -78,8 +78,7 @@ def open_shop(folder, pair, database_url):
     (folder / "tokens").mkdir()
     maker = Lockstep(folder / "tokens", FileBackend(folder / "tokens/bucket")).init()
     token = maker.run("token", "add", "--role", "webhook", "minio").stdout.strip()
-    port = free_port()
-    with running_minio(**webhook_settings(port, token, folder / "queue")) as (access, _):
+    with own_port() as port, running_minio(**webhook_settings(port, token, folder / "queue")) as (access, _):
         shop_tables = "prisma" if pair == "attached" else ""
         lockstep = Lockstep(folder, MinioBackend(*access), database=database_url, shop=shop_tables)
 

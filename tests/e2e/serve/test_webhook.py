@@ -13,7 +13,7 @@ import pytest
 from harness.backends import FileBackend, MinioBackend
 from harness.hosts import stopped_at_their_points
 from harness.images import png, seed
-from harness.minio import announce, free_port, running_minio, webhook_settings
+from harness.minio import announce, own_port, running_minio, webhook_settings
 from harness.program import SLOW, Lockstep, wait_until
 from harness.serve import Server
 
@@ -335,8 +335,7 @@ def test_a_real_minio_tells_a_server_that_is_at_times_away(folder, pair, databas
     (folder / "tokens").mkdir()
     maker = Lockstep(folder / "tokens", FileBackend(folder / "tokens/bucket")).init()
     token = maker.run("token", "add", "--role", "webhook", "minio").stdout.strip()
-    port = free_port()
-    with running_minio(**webhook_settings(port, token, folder / "queue")) as (access, _):
+    with own_port() as port, running_minio(**webhook_settings(port, token, folder / "queue")) as (access, _):
         lockstep = Lockstep(folder, MinioBackend(*access), database=database_url).init()
         try:
             shutil.copy2(folder / "tokens/lockstep.tokens", folder / "lockstep.tokens")

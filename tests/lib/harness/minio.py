@@ -13,21 +13,25 @@ import urllib.request
 from contextlib import contextmanager
 
 ARN = "arn:minio:sqs::lockstep:webhook"
-TRIES = 5  # another process may take the port between our probing and MinIO's start
 
 
-def _start(server: str, data: str, access: str, secret: str, settings: dict[str, str]):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        endpoint = f"127.0.0.1:{probe.getsockname()[1]}"
-    process = subprocess.Popen(
-        [server, "server", "--quiet", "--address", endpoint, data],
+@contextmanager
+def own_port():
+    """For who is about to start: bound and never listening, so that the kernel gives it to nobody else meanwhile."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # so does who listens there
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+def _start(server: str, port: int, data: str, access: str, secret: str, settings: dict[str, str]):
+    return subprocess.Popen(
+        [server, "server", "--quiet", "--address", f"127.0.0.1:{port}", data],
         env=os.environ | {"MINIO_ROOT_USER": access, "MINIO_ROOT_PASSWORD": secret, "MINIO_BROWSER": "off"} | settings,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    return f"http://{endpoint}", process
 
 
 def _ready(endpoint: str, process, limit_s: float) -> bool:
@@ -58,27 +62,15 @@ def running_minio(**settings: str):
     assert server, "no MinIO: run tests/run.sh, or set LOCKSTEP_TEST_MINIO"
     data = tempfile.mkdtemp(prefix="lockstep-minio.")
     access, secret = "lockstep-" + secrets.token_hex(4), secrets.token_hex(16)
-    process = None
-    try:
-        for _ in range(TRIES):
-            endpoint, process = _start(server, data, access, secret, settings)
-            if _ready(endpoint, process, 60):
-                break
+    with own_port() as port:
+        process = _start(server, port, data, access, secret, settings)
+        try:
+            endpoint = f"http://127.0.0.1:{port}"
+            assert _ready(endpoint, process, 120), "MinIO did not start"
+            yield (endpoint, access, secret), process
+        finally:
             _end(process)
-        else:
-            raise AssertionError("MinIO did not start")
-        yield (endpoint, access, secret), process
-    finally:
-        if process:
-            _end(process)
-        shutil.rmtree(data, ignore_errors=True)
-
-
-def free_port() -> int:
-    """For whom MinIO must know before it starts."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+            shutil.rmtree(data, ignore_errors=True)
 
 
 def webhook_settings(port: int, token: str, queue) -> dict[str, str]:
