@@ -27,8 +27,8 @@ class Wire:
 
     def pull_out(self) -> None:
         """Cut all connections, and each new one."""
-        self.out.set()
         with self.lock:
+            self.out.set()
             ends = list(self.left)
             self.cuts += len(ends) // 2
         for end in ends:
@@ -65,7 +65,14 @@ class Wire:
             server.close()
             return
         with self.lock:
-            self.left |= {client: 2, server: 2}
+            if cut := self.out.is_set():  # it was pulled out meanwhile
+                self.cuts += 1
+            else:
+                self.left |= {client: 2, server: 2}
+        if cut:
+            client.close()
+            server.close()
+            return
         threading.Thread(target=self._pass, args=(server, client), daemon=True).start()
         self._pass(client, server)
 
