@@ -4,6 +4,7 @@
 from urllib.parse import quote
 
 from harness.images import png, seed
+from harness.program import wait_until
 
 ORPHAN = "products/p1/500ml/hero-card/orphan.png"
 MISPLACED = "products/p2/loose.png"
@@ -104,6 +105,7 @@ def test_the_overview_tells_what_is_there(lockstep, server):
     seed(lockstep, ("p1", "500ml", 3), ("p2", "1kg", 4))
     server.token("webhook")
     server.process.send_signal(1)
+    wait_until(lambda: server.get("/admin/overview").json["webhook"], "the tokens are read again")
     server.get("/admin/products/sync/check-all")
     status = lockstep.json("status", "--json")
     now = server.get("/admin/overview").json
@@ -121,6 +123,8 @@ def test_the_journal_tells_operations_and_whether_their_process_lives(lockstep, 
     idle = server.get("/admin/journal", role="read").json
     assert idle["intents"] == [] and [(i["kind"], i["alive"]) for i in idle["instances"]].count(("serve", True)) == 1
     lockstep.run("mv", "products/p2/1kg", "products/p2/2kg", failpoint="engine.rename_folder.copied=kill", check=-9)
+    # PostgreSQL notices a moment later that its client is gone.
+    wait_until(lambda: not server.get("/admin/journal").json["intents"][0]["alive"], "the operation's process is dead")
     (moved,) = server.get("/admin/journal", role="read").json["intents"]
     assert (moved["op"], moved["state"], moved["objects"], moved["alive"]) == ("rename", "open", 3, False)
     assert (moved["key"], moved["dest"]) == ("products/p2/1kg", "products/p2/2kg")

@@ -79,8 +79,15 @@ def test_sighup_shows_a_new_certificate_and_leaves_connections_open(https):
     def reload(event: str, times: int) -> None:
         server.process.send_signal(signal.SIGHUP)
         wait_until(lambda: server.log.read_text().count(f"event={event}") == times, "the files are read again")
+        for connection in (old, new):  # asked now and then, or they would be cut as idle
+            alive(connection)
 
-    old = connect()
+    def alive(connection) -> None:
+        before = connection.sock
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read() and connection.sock is before, "a connection was lost"
+
+    old = new = connect()
     first = old.sock.getpeercert(binary_form=True)
     make_pair(https.folder, "rsa:2048")  # of another kind as well
     with pytest.raises(ssl.SSLError):
@@ -103,9 +110,7 @@ def test_sighup_shows_a_new_certificate_and_leaves_connections_open(https):
     (https.folder / "key.pem").write_bytes(good)
     reload("certificate-read", 2)
     for connection in (old, new, connect()):
-        before = connection.sock
-        connection.request("GET", "/healthz")
-        assert connection.getresponse().read() and connection.sock is before, "a connection was lost"
+        alive(connection)
         connection.close()
     server.stop()
     assert "PRIVATE KEY" not in server.log.read_text()

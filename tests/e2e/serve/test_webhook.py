@@ -226,6 +226,7 @@ def test_the_inbox_outlives_a_store_that_is_away(folder):
             keys = seed(lockstep, ("p1", "500ml", 2))
             lockstep.set_config("store", "deadline", "1s")
             server = Server(lockstep).start()
+            lockstep.set_config("store", "deadline", "30s")  # of all others
             lockstep.backend.delete(keys[0])
             lockstep.backend.put(f"{FOLDER}/new.png", png("new"))
             process.send_signal(signal.SIGSTOP)
