@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from harness.images import seed
-from harness.program import wait_until
+from harness.program import SLOW, wait_until
 from harness.serve import Server
 
 CHECK_ALL = "/admin/products/sync/check-all"
@@ -42,9 +42,9 @@ def test_sigterm_lets_a_running_request_finish(lockstep):
     wait_until(lambda: state.read_text().rsplit(")", 1)[1].split()[0] == "T", "the scan has begun")
     stopped.send_signal(signal.SIGTERM)
     stopped.send_signal(signal.SIGCONT)
-    asker.join(60)
+    asker.join(60 * SLOW)
     assert answers and answers[0].status == 200 and answers[0].json["syncedFiles"] == 30
-    assert stopped.wait(40) == 0
+    assert stopped.wait(40 * SLOW) == 0
 
 
 @pytest.mark.pairs("file")
@@ -54,7 +54,7 @@ def test_systemd_passes_a_socket_and_is_told_of_states(lockstep):
     token = server.token("admin")
     told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     told.bind(str(lockstep.folder / "notify"))
-    told.settimeout(30)
+    told.settimeout(30 * SLOW)
     listener = socket.create_server(("127.0.0.1", 0))
     server.log = lockstep.folder / "process-socket.log"
     words = ["sh", "-c", 'LISTEN_PID=$$ exec "$@" 3<&0 </dev/null', "sh", *lockstep.argv("serve")]
@@ -72,7 +72,7 @@ def test_systemd_passes_a_socket_and_is_told_of_states(lockstep):
     server.process.send_signal(signal.SIGTERM)
     while (state := told.recv(100)) == b"WATCHDOG=1":
         pass
-    assert state == b"STOPPING=1" and server.process.wait(40) == 0
+    assert state == b"STOPPING=1" and server.process.wait(40 * SLOW) == 0
     told.close()
 
 

@@ -50,7 +50,7 @@ checks.positive_data_acceptance.expected-statuses = {json.dumps([*REFUSALS, 400]
 """
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(300 * SLOW)
 def test_schemathesis_finds_nothing(lockstep):
     seed(lockstep, ("p1", "500ml", 4))
     server = Server(lockstep).start()

@@ -75,7 +75,7 @@ def test_roles_bound_what_a_token_may_do(lockstep, server):
 def test_a_revoked_token_is_refused_and_a_new_one_taken_without_a_restart(lockstep, server):
     seed(lockstep, ("p1", "500ml", 1))
     lockstep.run("token", "revoke", "test-admin")
-    end = time.monotonic() + 20 * SLOW
+    end = time.monotonic() + 60 * SLOW
     while server.get(CHECK).status != 401:
         assert time.monotonic() < end, "the revoked token is still taken"
     del server.tokens["admin"]
@@ -154,7 +154,7 @@ def test_slow_connections_keep_nobody_out(lockstep, server):
             began = time.monotonic()
             answer = server.get(CHECK)
             assert answer.status == 200 and len(answer.json["syncedFiles"]) == 3
-            assert time.monotonic() - began < 5 * SLOW
+            assert time.monotonic() - began < 15 * SLOW, "it waited until they were cut off, after 20 s"
         # They are cut off although they go on sending.
         end = time.monotonic() + 60 * SLOW
         while True:
@@ -188,7 +188,7 @@ def test_requests_that_break_off_take_nothing_along(server):
     assert descriptors() == before
     begin = time.monotonic()
     server.stop()
-    assert time.monotonic() - begin < 10 * SLOW, "they held up the end"
+    assert time.monotonic() - begin < 15 * SLOW, "they held up the end"
 
 
 @pytest.mark.parametrize("token", ("right", "wrong"))
@@ -205,7 +205,7 @@ def test_a_body_that_does_not_come_holds_up_the_end_for_some_seconds_at_most(ser
         begin = time.monotonic()
         server.stop()
         assert "event=draining requests=1" in server.log.read_text(), "it had not come so far"
-        assert time.monotonic() - begin < 10 * SLOW
+        assert time.monotonic() - begin < 15 * SLOW, "it is not hurried: 3 s instead of 20"
 
 
 def test_oversized_headers_and_bodies_end_the_request(server):

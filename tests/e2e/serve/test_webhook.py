@@ -69,7 +69,7 @@ def in_step(lockstep) -> bool:
     return inbox(lockstep) == 0 and not lockstep.oracle.problems()
 
 
-def settled(lockstep, timeout: float = 20) -> None:
+def settled(lockstep, timeout: float = 60) -> None:
     wait_until(lambda: in_step(lockstep), "the inbox is worked off, and both sides are in step", timeout)
     lockstep.assert_in_step()
 
@@ -367,6 +367,6 @@ def play_shop(lockstep, port: int) -> None:
     again = Server(lockstep, "--listen", f"127.0.0.1:{port}")
     again.tokens = server.tokens
     again.start()
-    settled(lockstep, 60 * SLOW)
+    settled(lockstep, 60)
     assert set(lockstep.oracle.rows()) == {odd, keys[0], *keys[3:], f"{FOLDER}/own.png", f"{FOLDER}/late.png"}
     again.stop()

@@ -5,6 +5,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,8 +144,15 @@ class MinioBackend:
         return [upload["Key"] for upload in answer.get("Uploads", [])]
 
     def destroy(self) -> None:
-        try:
-            self.empty()
-            self.client.delete_bucket(Bucket=self.bucket)
-        except self.client.exceptions.NoSuchBucket:
-            pass
+        """Who was killed may have sent a request that MinIO is still at: then the bucket is not empty once more."""
+        end = time.monotonic() + 30
+        while True:
+            try:
+                self.empty()
+                self.client.delete_bucket(Bucket=self.bucket)
+                return
+            except self.client.exceptions.NoSuchBucket:
+                return
+            except self.client.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] != "BucketNotEmpty" or time.monotonic() > end:
+                    raise

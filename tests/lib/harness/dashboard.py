@@ -8,13 +8,13 @@ from playwright.sync_api import ElementHandle, Locator, Page, expect
 
 from .program import SLOW
 
-expect.set_options(timeout=10_000 * SLOW)
+expect.set_options(timeout=30_000 * SLOW)
 
 
 class Dashboard:
     def __init__(self, page: Page, server, watch):
         self.page, self.server, self.watch = page, server, watch
-        page.set_default_timeout(10_000 * SLOW)
+        page.set_default_timeout(30_000 * SLOW)
 
     def __call__(self, hook: str, **filters) -> Locator:
         """Where data-test is `hook`; filters as Locator.filter takes them."""
@@ -46,7 +46,7 @@ class Dashboard:
 
     def until(self, condition, what: str) -> None:
         """Poll with a deadline, while the page goes on and its events arrive here."""
-        end = time.monotonic() + 20 * SLOW
+        end = time.monotonic() + 30 * SLOW
         while not condition():
             assert time.monotonic() < end, f"waited in vain: {what}"
             self.page.wait_for_timeout(20)

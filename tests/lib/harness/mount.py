@@ -115,7 +115,7 @@ class Mount:
         """Wait for a fail point's SIGKILL, then remove the dead mount point."""
         self.expect_death = True
         with suppress(subprocess.TimeoutExpired):
-            self.process.wait(timeout)
+            self.process.wait(timeout * float(os.environ.get("LOCKSTEP_TEST_SLOW", "1")))
         self.detach()
         return self.process.poll() == -signal.SIGKILL
 

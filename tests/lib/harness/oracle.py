@@ -78,7 +78,7 @@ class Oracle:
     @contextmanager
     def locked(self):
         """Nobody else writes meanwhile."""
-        holder = sqlite3.connect(self.catalog, isolation_level=None)
+        holder = sqlite3.connect(self.catalog, timeout=20, isolation_level=None)
         try:
             holder.execute("begin exclusive")
             yield

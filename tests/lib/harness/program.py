@@ -24,7 +24,7 @@ def program() -> str:
     return path
 
 
-def wait_until(condition, what: str, timeout: float = 20) -> None:
+def wait_until(condition, what: str, timeout: float = 60) -> None:
     """Poll with a deadline; conditions of other processes give no event to wait for."""
     end = time.monotonic() + timeout * SLOW
     while not condition():
