@@ -8,12 +8,8 @@
 
 enum ls_rc ls_sqlite_event_add(struct ls_tx *tx, const struct ls_event *items, size_t n, struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, LS_SQL_EVENT_INSERT, &q, err);
+    enum ls_rc rc = ls_query_write(tx, LS_SQL_EVENT_INSERT, &q, err);
     for (size_t i = 0; rc == LS_OK && i < n; i++) {
         ls_query_int(&q, items[i].at_ns ? items[i].at_ns : ls_now_ns());
         ls_query_text(&q, items[i].kind);
@@ -43,12 +39,8 @@ enum ls_rc ls_sqlite_event_page(struct ls_catalog *cat, int64_t after, unsigned 
 {
     size_t cap = 0;
     *out = (struct ls_event_page){0};
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_EVENT_PAGE, &q, err);
+    enum ls_rc rc = ls_query_read(cat, NULL, LS_SQL_EVENT_PAGE, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_int(&q, after);
@@ -66,12 +58,8 @@ enum ls_rc ls_sqlite_event_count(struct ls_catalog *cat, uint64_t *out_count, st
 
 enum ls_rc ls_sqlite_event_remove(struct ls_tx *tx, const int64_t *seqs, size_t n, struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, LS_SQL_EVENT_DELETE, &q, err);
+    enum ls_rc rc = ls_query_write(tx, LS_SQL_EVENT_DELETE, &q, err);
     for (size_t i = 0; rc == LS_OK && i < n; i++) {
         ls_query_int(&q, seqs[i]);
         rc = ls_query_run(&q, NULL, err);

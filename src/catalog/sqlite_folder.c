@@ -42,12 +42,8 @@ enum ls_rc ls_sqlite_folder_get(struct ls_catalog *cat, struct ls_tx *tx, const 
                                 struct ls_err *err)
 {
     bool row;
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, tx, &reader, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_FOLDER_GET, &q, err);
+    enum ls_rc rc = ls_query_read(cat, tx, LS_SQL_FOLDER_GET, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, path);
@@ -107,12 +103,8 @@ enum ls_rc ls_sqlite_folder_children(struct ls_catalog *cat, struct ls_tx *tx, c
         rc = ls_buf_adds(&cursor, below.first);
     if (rc != LS_OK)
         return rc;
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    rc = ls_sqlite_reader_get(cat, tx, &reader, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_FOLDER_FROM, &q, err);
+    rc = ls_query_read(cat, tx, LS_SQL_FOLDER_FROM, &q, err);
     if (rc == LS_OK)
         rc = walk_level(&q, below.end, top ? 0 : strlen(below.first), &cursor, out, err);
     if (rc != LS_OK)
@@ -122,15 +114,11 @@ enum ls_rc ls_sqlite_folder_children(struct ls_catalog *cat, struct ls_tx *tx, c
 
 enum ls_rc ls_sqlite_folder_put(struct ls_tx *tx, const struct ls_folder *folder, struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
     size_t len = strlen(folder->path);
     if (len == 0 || folder->path[len - 1] == '/')
         return ls_err_set(err, LS_INVALID, "catalog: \"%s\" is no folder's path", folder->path);
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, LS_SQL_FOLDER_PUT, &q, err);
+    enum ls_rc rc = ls_query_write(tx, LS_SQL_FOLDER_PUT, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, folder->path);

@@ -218,12 +218,8 @@ enum ls_rc ls_sqlite_image_page(struct ls_catalog *cat, struct ls_tx *tx, const 
     enum ls_rc rc = start(&page, limit, out, err);
     if (rc != LS_OK)
         return rc;
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    rc = ls_sqlite_reader_get(cat, tx, &reader, err);
-    if (rc != LS_OK)
-        return finish(rc, &page, out);
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, before ? LS_SQL_IMAGE_RANGE : LS_SQL_IMAGE_PAGE, &q, err);
+    rc = ls_query_read(cat, tx, before ? LS_SQL_IMAGE_RANGE : LS_SQL_IMAGE_PAGE, &q, err);
     if (rc == LS_OK) {
         ls_query_text(&q, after ? after : "");
         if (before)
@@ -244,12 +240,8 @@ enum ls_rc ls_sqlite_variant_images(struct ls_catalog *cat, struct ls_tx *tx, co
         return rc;
     if (!ls_sqlite_id_parse(variant_id, &id))
         return finish(LS_OK, &page, out); /* no variant has such an id */
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    rc = ls_sqlite_reader_get(cat, tx, &reader, err);
-    if (rc != LS_OK)
-        return finish(rc, &page, out);
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_VARIANT_IMAGES, &q, err);
+    rc = ls_query_read(cat, tx, LS_SQL_VARIANT_IMAGES, &q, err);
     if (rc == LS_OK) {
         ls_query_int(&q, id);
         ls_query_text(&q, after ? after : "");

@@ -91,6 +91,7 @@ void ls_sqlite_snapshot_end(struct ls_sqlite_conn *conn);
 
 /* A prepared statement in use; reset when the scope ends. Bind all parameters in order, then run. */
 struct ls_query {
+    struct ls_sqlite_reader reader; /* what ls_query_read took, until the scope ends */
     struct ls_sqlite_conn *conn;
     enum ls_sql sql;
     sqlite3_stmt *stmt;
@@ -99,6 +100,10 @@ struct ls_query {
 };
 enum ls_rc ls_query_begin(struct ls_sqlite_conn *conn, enum ls_sql sql, struct ls_query *out, struct ls_err *err)
     LS_MUST_CHECK;
+/* The same for a statement of a transaction, and for one that reads, within a transaction or (tx NULL) without. */
+enum ls_rc ls_query_write(struct ls_tx *tx, enum ls_sql sql, struct ls_query *out, struct ls_err *err) LS_MUST_CHECK;
+enum ls_rc ls_query_read(struct ls_catalog *cat, struct ls_tx *tx, enum ls_sql sql, struct ls_query *out,
+                         struct ls_err *err) LS_MUST_CHECK;
 /* The text must stay until the query is reset; NULL binds SQL NULL. */
 void ls_query_text(struct ls_query *query, const char *text);
 void ls_query_int(struct ls_query *query, int64_t value);

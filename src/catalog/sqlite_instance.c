@@ -151,13 +151,9 @@ void ls_sqlite_instance_end(struct ls_sqlite *cat)
 enum ls_rc ls_sqlite_instance_alive(struct ls_catalog *base, const char *id, bool *out_alive, struct ls_err *err)
 {
     bool row;
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(base, NULL, &reader, err);
-    *out_alive = false;
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_INSTANCE_NUMBER, &q, err);
+    enum ls_rc rc = ls_query_read(base, NULL, LS_SQL_INSTANCE_NUMBER, &q, err);
+    *out_alive = false;
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, id);

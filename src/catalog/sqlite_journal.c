@@ -84,13 +84,9 @@ enum ls_rc ls_sqlite_intent_add(struct ls_tx *tx, const struct ls_intent *intent
 enum ls_rc ls_sqlite_intent_item_set(struct ls_tx *tx, const char *intent, const struct ls_intent_item *item,
                                      struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
     int changes = 0;
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, LS_SQL_ITEM_SET, &q, err);
+    enum ls_rc rc = ls_query_write(tx, LS_SQL_ITEM_SET, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, item->new_etag);
@@ -108,13 +104,9 @@ enum ls_rc ls_sqlite_intent_item_set(struct ls_tx *tx, const char *intent, const
 static enum ls_rc fenced(struct ls_tx *tx, enum ls_sql sql, const char *const *texts, size_t n, const char *intent,
                          struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
     int changes = 0;
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, sql, &q, err);
+    enum ls_rc rc = ls_query_write(tx, sql, &q, err);
     if (rc != LS_OK)
         return rc;
     for (size_t i = 0; i < n; i++)
@@ -179,12 +171,8 @@ enum ls_rc ls_sqlite_intent_get(struct ls_catalog *cat, struct ls_tx *tx, const 
                                 struct ls_err *err)
 {
     bool row;
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, tx, &reader, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_INTENT_GET, &q, err);
+    enum ls_rc rc = ls_query_read(cat, tx, LS_SQL_INTENT_GET, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, intent);
@@ -200,12 +188,8 @@ enum ls_rc ls_sqlite_intent_list(struct ls_catalog *cat, struct ls_tx *tx, struc
     size_t cap = 0;
     bool row;
     *out = (struct ls_intent_page){0};
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, tx, &reader, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_INTENT_LIST, &q, err);
+    enum ls_rc rc = ls_query_read(cat, tx, LS_SQL_INTENT_LIST, &q, err);
     while (rc == LS_OK && (rc = ls_query_row(&q, &row, err)) == LS_OK && row) {
         rc = ls_sqlite_grow(&out->items, out->n, &cap, sizeof *out->items, err);
         if (rc == LS_OK)
@@ -245,12 +229,8 @@ enum ls_rc ls_sqlite_intent_items(struct ls_catalog *cat, struct ls_tx *tx, cons
 {
     size_t cap = 0;
     *out = (struct ls_intent_item_page){0};
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, tx, &reader, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_ITEM_PAGE, &q, err);
+    enum ls_rc rc = ls_query_read(cat, tx, LS_SQL_ITEM_PAGE, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, intent);
@@ -267,12 +247,8 @@ enum ls_rc ls_sqlite_intent_item_count(struct ls_catalog *cat, const char *inten
 {
     bool row = false;
     *out_count = 0;
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_ITEM_COUNT, &q, err);
+    enum ls_rc rc = ls_query_read(cat, NULL, LS_SQL_ITEM_COUNT, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, intent);

@@ -36,12 +36,8 @@ enum ls_rc ls_sqlite_product_page(struct ls_catalog *cat, struct ls_tx *tx, cons
                                   struct ls_name_page *out, struct ls_err *err)
 {
     *out = (struct ls_name_page){0};
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, tx, &reader, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_PRODUCT_PAGE, &q, err);
+    enum ls_rc rc = ls_query_read(cat, tx, LS_SQL_PRODUCT_PAGE, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, after ? after : "");
@@ -61,12 +57,8 @@ enum ls_rc ls_sqlite_product_exists(struct ls_catalog *cat, struct ls_tx *tx, co
                                     struct ls_err *err)
 {
     *out_exists = false;
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, tx, &reader, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_PRODUCT_EXISTS, &q, err);
+    enum ls_rc rc = ls_query_read(cat, tx, LS_SQL_PRODUCT_EXISTS, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, product);
@@ -75,13 +67,9 @@ enum ls_rc ls_sqlite_product_exists(struct ls_catalog *cat, struct ls_tx *tx, co
 
 enum ls_rc ls_sqlite_product_add(struct ls_tx *tx, const char *product, struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
     char now[LS_TIME_LEN];
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, LS_SQL_PRODUCT_INSERT, &q, err);
+    enum ls_rc rc = ls_query_write(tx, LS_SQL_PRODUCT_INSERT, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_time_iso(ls_now_ns(), now);
@@ -97,13 +85,9 @@ enum ls_rc ls_sqlite_product_add(struct ls_tx *tx, const char *product, struct l
 
 enum ls_rc ls_sqlite_product_remove(struct ls_tx *tx, const char *product, struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
     int changes = 0;
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, LS_SQL_PRODUCT_DELETE, &q, err);
+    enum ls_rc rc = ls_query_write(tx, LS_SQL_PRODUCT_DELETE, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, product);
@@ -117,13 +101,9 @@ enum ls_rc ls_sqlite_product_remove(struct ls_tx *tx, const char *product, struc
 
 enum ls_rc ls_sqlite_product_rename(struct ls_tx *tx, const char *from, const char *to, struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
     int changes = 0;
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, LS_SQL_PRODUCT_RENAME, &q, err);
+    enum ls_rc rc = ls_query_write(tx, LS_SQL_PRODUCT_RENAME, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, to);
@@ -160,12 +140,8 @@ enum ls_rc ls_sqlite_variant_list(struct ls_catalog *cat, struct ls_tx *tx, cons
     size_t cap = 0;
     bool row;
     *out = (struct ls_variant_page){0};
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, tx, &reader, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_VARIANT_LIST, &q, err);
+    enum ls_rc rc = ls_query_read(cat, tx, LS_SQL_VARIANT_LIST, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, product);
@@ -181,12 +157,12 @@ enum ls_rc ls_sqlite_variant_list(struct ls_catalog *cat, struct ls_tx *tx, cons
     return rc;
 }
 
-static enum ls_rc get_variant(struct ls_sqlite_conn *conn, const char *product, const char *weight,
-                              struct ls_variant *out, struct ls_err *err)
+enum ls_rc ls_sqlite_variant_get(struct ls_catalog *cat, struct ls_tx *tx, const char *product, const char *weight,
+                                 struct ls_variant *out, struct ls_err *err)
 {
     bool row;
     LS_AUTO(ls_query) struct ls_query q;
-    enum ls_rc rc = ls_query_begin(conn, LS_SQL_VARIANT_GET, &q, err);
+    enum ls_rc rc = ls_query_read(cat, tx, LS_SQL_VARIANT_GET, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, product);
@@ -197,16 +173,6 @@ static enum ls_rc get_variant(struct ls_sqlite_conn *conn, const char *product, 
     if (!row)
         return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no variant %s/%s", product, weight);
     return read_variant(&q, out, err);
-}
-
-enum ls_rc ls_sqlite_variant_get(struct ls_catalog *cat, struct ls_tx *tx, const char *product, const char *weight,
-                                 struct ls_variant *out, struct ls_err *err)
-{
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, tx, &reader, err);
-    if (rc != LS_OK)
-        return rc;
-    return get_variant(reader.conn, product, weight, out, err);
 }
 
 /* Explain what the constraints mean for a variant row. */
@@ -224,13 +190,9 @@ static enum ls_rc explain(enum ls_rc rc, const char *product, const char *weight
 enum ls_rc ls_sqlite_variant_add(struct ls_tx *tx, const char *product, const char *weight, struct ls_variant *out,
                                  struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
     char now[LS_TIME_LEN];
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, LS_SQL_VARIANT_INSERT, &q, err);
+    enum ls_rc rc = ls_query_write(tx, LS_SQL_VARIANT_INSERT, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_time_iso(ls_now_ns(), now);
@@ -240,7 +202,7 @@ enum ls_rc ls_sqlite_variant_add(struct ls_tx *tx, const char *product, const ch
     rc = ls_query_run(&q, NULL, err);
     if (rc != LS_OK)
         return explain(rc, product, weight, err);
-    return out ? get_variant(conn, product, weight, out, err) : LS_OK;
+    return out ? ls_sqlite_variant_get(tx->cat, tx, product, weight, out, err) : LS_OK;
 }
 
 static enum ls_rc no_variant(const char *id, struct ls_err *err)
@@ -250,19 +212,15 @@ static enum ls_rc no_variant(const char *id, struct ls_err *err)
 
 enum ls_rc ls_sqlite_variant_set(struct ls_tx *tx, const struct ls_variant *variant, struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
     char now[LS_TIME_LEN];
     int64_t id;
     int changes = 0;
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
+    LS_AUTO(ls_query) struct ls_query q;
+    enum ls_rc rc = ls_query_write(tx, LS_SQL_VARIANT_UPDATE, &q, err);
     if (rc != LS_OK)
         return rc;
     if (!ls_sqlite_id_parse(variant->id, &id))
         return no_variant(variant->id, err);
-    LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, LS_SQL_VARIANT_UPDATE, &q, err);
-    if (rc != LS_OK)
-        return rc;
     ls_time_iso(ls_now_ns(), now);
     ls_query_text(&q, variant->product);
     ls_query_text(&q, variant->weight);
@@ -277,18 +235,14 @@ enum ls_rc ls_sqlite_variant_set(struct ls_tx *tx, const struct ls_variant *vari
 
 enum ls_rc ls_sqlite_variant_remove(struct ls_tx *tx, const char *variant_id, struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
     int64_t id;
     int changes = 0;
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
+    LS_AUTO(ls_query) struct ls_query q;
+    enum ls_rc rc = ls_query_write(tx, LS_SQL_VARIANT_DELETE, &q, err);
     if (rc != LS_OK)
         return rc;
     if (!ls_sqlite_id_parse(variant_id, &id))
         return no_variant(variant_id, err);
-    LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, LS_SQL_VARIANT_DELETE, &q, err);
-    if (rc != LS_OK)
-        return rc;
     ls_query_int(&q, id);
     rc = ls_query_run(&q, &changes, err);
     if (rc == LS_NOT_FOUND)

@@ -138,6 +138,27 @@ enum ls_rc ls_query_begin(struct ls_sqlite_conn *conn, enum ls_sql sql, struct l
     return LS_OK;
 }
 
+enum ls_rc ls_query_write(struct ls_tx *tx, enum ls_sql sql, struct ls_query *out, struct ls_err *err)
+{
+    struct ls_sqlite_conn *conn;
+    *out = (struct ls_query){0};
+    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
+    return rc == LS_OK ? ls_query_begin(conn, sql, out, err) : rc;
+}
+
+enum ls_rc ls_query_read(struct ls_catalog *cat, struct ls_tx *tx, enum ls_sql sql, struct ls_query *out,
+                         struct ls_err *err)
+{
+    struct ls_sqlite_reader reader;
+    *out = (struct ls_query){0};
+    enum ls_rc rc = ls_sqlite_reader_get(cat, tx, &reader, err);
+    if (rc != LS_OK)
+        return rc;
+    rc = ls_query_begin(reader.conn, sql, out, err);
+    out->reader = reader;
+    return rc;
+}
+
 static void bound(struct ls_query *query, int code)
 {
     if (query->bind_rc == SQLITE_OK)
@@ -194,6 +215,7 @@ void ls_query_auto(struct ls_query *query)
         sqlite3_reset(query->stmt);
         sqlite3_clear_bindings(query->stmt); /* they point into the caller's memory */
     }
+    ls_sqlite_reader_auto(&query->reader);
 }
 
 /* ---- columns ---- */
@@ -268,12 +290,8 @@ enum ls_rc ls_sqlite_count(struct ls_catalog *cat, enum ls_sql sql, uint64_t *ou
 {
     bool row = false;
     *out_count = 0;
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, sql, &q, err);
+    enum ls_rc rc = ls_query_read(cat, NULL, sql, &q, err);
     if (rc == LS_OK)
         rc = ls_query_row(&q, &row, err);
     if (rc == LS_OK && row)

@@ -32,12 +32,8 @@ enum ls_rc ls_sqlite_scan_write(struct ls_tx *tx, struct ls_scan_row *scan, stru
 {
     uint64_t *counts[COUNTS];
     int changes = 0;
-    struct ls_sqlite_conn *conn;
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, scan->id ? LS_SQL_SCAN_UPDATE : LS_SQL_SCAN_INSERT, &q, err);
+    enum ls_rc rc = ls_query_write(tx, scan->id ? LS_SQL_SCAN_UPDATE : LS_SQL_SCAN_INSERT, &q, err);
     if (rc != LS_OK)
         return rc;
     scan_counts(scan, counts);
@@ -57,7 +53,7 @@ enum ls_rc ls_sqlite_scan_write(struct ls_tx *tx, struct ls_scan_row *scan, stru
     if (rc == LS_OK && changes == 0)
         return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no scan %lld", (long long)scan->id);
     if (rc == LS_OK && !scan->id)
-        scan->id = sqlite3_last_insert_rowid(conn->db);
+        scan->id = sqlite3_last_insert_rowid(q.conn->db);
     return rc;
 }
 
@@ -112,12 +108,8 @@ static enum ls_rc read_scan(struct ls_query *q, struct ls_scan_row *out, struct 
 enum ls_rc ls_sqlite_scan_get(struct ls_catalog *cat, int64_t before, struct ls_scan_row *out, struct ls_err *err)
 {
     bool row;
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_SCAN_GET, &q, err);
+    enum ls_rc rc = ls_query_read(cat, NULL, LS_SQL_SCAN_GET, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_int(&q, before ? before : INT64_MAX);
@@ -131,12 +123,8 @@ enum ls_rc ls_sqlite_scan_whole(struct ls_catalog *cat, enum ls_whole_scan which
                                 struct ls_err *err)
 {
     bool row;
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_SCAN_WHOLE, &q, err);
+    enum ls_rc rc = ls_query_read(cat, NULL, LS_SQL_SCAN_WHOLE, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_int(&q, which);
@@ -149,12 +137,8 @@ enum ls_rc ls_sqlite_scan_whole(struct ls_catalog *cat, enum ls_whole_scan which
 enum ls_rc ls_sqlite_scan_running(struct ls_catalog *cat, struct ls_tx *tx, struct ls_scan_row *out, struct ls_err *err)
 {
     bool row;
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, tx, &reader, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_SCAN_RUNNING, &q, err);
+    enum ls_rc rc = ls_query_read(cat, tx, LS_SQL_SCAN_RUNNING, &q, err);
     if (rc == LS_OK)
         rc = ls_query_row(&q, &row, err);
     if (rc == LS_OK && !row)
@@ -227,12 +211,8 @@ enum ls_rc ls_sqlite_scan_tidy(struct ls_catalog *cat, bool *out_more, struct ls
 
 enum ls_rc ls_sqlite_scan_ranges_add(struct ls_tx *tx, const struct ls_scan_range *items, size_t n, struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, LS_SQL_RANGE_INSERT, &q, err);
+    enum ls_rc rc = ls_query_write(tx, LS_SQL_RANGE_INSERT, &q, err);
     for (size_t i = 0; rc == LS_OK && i < n; i++) {
         const struct ls_scan_range *r = &items[i];
         const uint64_t counts[] = {r->synced, r->objects_seen, r->rows_seen, r->errors};
@@ -290,12 +270,8 @@ enum ls_rc ls_sqlite_scan_ranges(struct ls_catalog *cat, struct ls_tx *tx, int64
 {
     size_t cap = 0;
     *out = (struct ls_scan_range_page){0};
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, tx, &reader, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_RANGE_LIST, &q, err);
+    enum ls_rc rc = ls_query_read(cat, tx, LS_SQL_RANGE_LIST, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_int(&q, scan);
@@ -308,13 +284,9 @@ enum ls_rc ls_sqlite_scan_ranges(struct ls_catalog *cat, struct ls_tx *tx, int64
 enum ls_rc ls_sqlite_scan_range_take(struct ls_tx *tx, int64_t scan, const char *instance, int64_t *out_number,
                                      int64_t *out_turn, struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
     bool row = false, more = false;
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, LS_SQL_RANGE_TAKE, &q, err);
+    enum ls_rc rc = ls_query_write(tx, LS_SQL_RANGE_TAKE, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, instance);
@@ -338,13 +310,9 @@ static enum ls_rc lost(const struct ls_scan_range *range, struct ls_err *err)
 enum ls_rc ls_sqlite_scan_range_take_over(struct ls_tx *tx, const struct ls_scan_range *range, const char *instance,
                                           int64_t *out_turn, struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
     int changes = 0;
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, LS_SQL_RANGE_TAKE_OVER, &q, err);
+    enum ls_rc rc = ls_query_write(tx, LS_SQL_RANGE_TAKE_OVER, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, instance);
@@ -360,13 +328,9 @@ enum ls_rc ls_sqlite_scan_range_take_over(struct ls_tx *tx, const struct ls_scan
 
 enum ls_rc ls_sqlite_scan_range_set(struct ls_tx *tx, const struct ls_scan_range *range, struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
     int changes = 0;
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, LS_SQL_RANGE_SET, &q, err);
+    enum ls_rc rc = ls_query_write(tx, LS_SQL_RANGE_SET, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, ls_range_state_name(range->state));
@@ -407,14 +371,11 @@ enum ls_rc ls_sqlite_scan_beat(struct ls_catalog *cat, int64_t scan, const char 
 enum ls_rc ls_sqlite_findings_put(struct ls_tx *tx, int64_t scan, const struct ls_scan_finding *items, size_t n,
                                   struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
-    if (rc != LS_OK)
-        return rc;
-    /* Findings come in key order: what the batch before has left in the page cache is not read again. */
-    (void)sqlite3_db_release_memory(conn->db);
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, LS_SQL_FINDING_PUT, &q, err);
+    enum ls_rc rc = ls_query_write(tx, LS_SQL_FINDING_PUT, &q, err);
+    /* Findings come in key order: what the batch before has left in the page cache is not read again. */
+    if (rc == LS_OK)
+        (void)sqlite3_db_release_memory(q.conn->db);
     for (size_t i = 0; rc == LS_OK && i < n; i++) {
         const struct ls_scan_finding *f = &items[i];
         ls_query_int(&q, scan);
@@ -436,12 +397,8 @@ enum ls_rc ls_sqlite_findings_put(struct ls_tx *tx, int64_t scan, const struct l
 enum ls_rc ls_sqlite_findings_remove(struct ls_tx *tx, int64_t scan, const char *kind, const char *after,
                                      const char *last, struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, LS_SQL_FINDING_DELETE, &q, err);
+    enum ls_rc rc = ls_query_write(tx, LS_SQL_FINDING_DELETE, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_int(&q, scan);
@@ -481,12 +438,8 @@ enum ls_rc ls_sqlite_findings_get(struct ls_catalog *cat, int64_t scan, const ch
 {
     size_t cap = 0;
     *out = (struct ls_scan_finding_page){0};
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_FINDING_GET, &q, err);
+    enum ls_rc rc = ls_query_read(cat, NULL, LS_SQL_FINDING_GET, &q, err);
     for (size_t i = 0; rc == LS_OK && i < n; i++) {
         ls_query_again(&q);
         ls_query_int(&q, scan);
@@ -503,12 +456,8 @@ enum ls_rc ls_sqlite_finding_page(struct ls_catalog *cat, int64_t scan, const ch
 {
     size_t cap = 0;
     *out = (struct ls_scan_finding_page){0};
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_FINDING_PAGE, &q, err);
+    enum ls_rc rc = ls_query_read(cat, NULL, LS_SQL_FINDING_PAGE, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_int(&q, scan);

@@ -16,12 +16,8 @@
 
 enum ls_rc ls_sqlite_audit_add(struct ls_tx *tx, const struct ls_audit *items, size_t n, struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, LS_SQL_AUDIT_INSERT, &q, err);
+    enum ls_rc rc = ls_query_write(tx, LS_SQL_AUDIT_INSERT, &q, err);
     for (size_t i = 0; rc == LS_OK && i < n; i++) {
         ls_query_int(&q, items[i].at_ns ? items[i].at_ns : ls_now_ns());
         ls_query_text(&q, items[i].intent);
@@ -62,12 +58,8 @@ enum ls_rc ls_sqlite_audit_page(struct ls_catalog *cat, int64_t before, const ch
 {
     size_t cap = 0;
     *out = (struct ls_audit_page){0};
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_AUDIT_PAGE, &q, err);
+    enum ls_rc rc = ls_query_read(cat, NULL, LS_SQL_AUDIT_PAGE, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_int(&q, before ? before : INT64_MAX);
@@ -83,12 +75,8 @@ enum ls_rc ls_sqlite_audit_page(struct ls_catalog *cat, int64_t before, const ch
 
 enum ls_rc ls_sqlite_trash_add(struct ls_tx *tx, const struct ls_trash *item, struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, LS_SQL_TRASH_INSERT, &q, err);
+    enum ls_rc rc = ls_query_write(tx, LS_SQL_TRASH_INSERT, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, item->id);
@@ -104,13 +92,9 @@ enum ls_rc ls_sqlite_trash_add(struct ls_tx *tx, const struct ls_trash *item, st
 
 enum ls_rc ls_sqlite_trash_remove(struct ls_tx *tx, const char *id, struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
     int changes = 0;
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, LS_SQL_TRASH_DELETE, &q, err);
+    enum ls_rc rc = ls_query_write(tx, LS_SQL_TRASH_DELETE, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, id);
@@ -141,12 +125,8 @@ enum ls_rc ls_sqlite_trash_page(struct ls_catalog *cat, struct ls_tx *tx, const 
 {
     size_t cap = 0;
     *out = (struct ls_trash_page){0};
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, tx, &reader, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_TRASH_PAGE, &q, err);
+    enum ls_rc rc = ls_query_read(cat, tx, LS_SQL_TRASH_PAGE, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, after ? after : "");
@@ -165,12 +145,8 @@ enum ls_rc ls_sqlite_meta_get(struct ls_catalog *cat, struct ls_tx *tx, const ch
 {
     bool row;
     *out_value = NULL;
-    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
-    enum ls_rc rc = ls_sqlite_reader_get(cat, tx, &reader, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(reader.conn, LS_SQL_META_GET, &q, err);
+    enum ls_rc rc = ls_query_read(cat, tx, LS_SQL_META_GET, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, name);
@@ -192,16 +168,12 @@ static bool is_own(const char *name)
 
 enum ls_rc ls_sqlite_meta_set(struct ls_tx *tx, const char *name, const char *value, struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
+    LS_AUTO(ls_query) struct ls_query q;
+    enum ls_rc rc = ls_query_write(tx, value ? LS_SQL_META_SET : LS_SQL_META_DELETE, &q, err);
     if (rc != LS_OK)
         return rc;
     if (is_own(name))
         return ls_err_set(err, LS_INVALID, "catalog: the setting %s is the catalog's own", name);
-    LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, value ? LS_SQL_META_SET : LS_SQL_META_DELETE, &q, err);
-    if (rc != LS_OK)
-        return rc;
     ls_query_text(&q, name);
     if (value)
         ls_query_text(&q, value);

@@ -7,12 +7,8 @@
 enum ls_rc ls_sqlite_tally_put(struct ls_tx *tx, int64_t scan, const struct ls_tally *items, size_t n,
                                struct ls_err *err)
 {
-    struct ls_sqlite_conn *conn;
-    enum ls_rc rc = ls_sqlite_tx_conn(tx, &conn, err);
-    if (rc != LS_OK)
-        return rc;
     LS_AUTO(ls_query) struct ls_query q;
-    rc = ls_query_begin(conn, LS_SQL_TALLY_PUT, &q, err);
+    enum ls_rc rc = ls_query_write(tx, LS_SQL_TALLY_PUT, &q, err);
     for (size_t i = 0; rc == LS_OK && i < n; i++) {
         const struct ls_tally *t = &items[i];
         const uint64_t counts[] = {t->orphaned, t->missing, t->stale, t->moved, t->misfiled, t->misplaced, t->pending};
