@@ -100,40 +100,38 @@ static enum ls_rc read_scan(const PGresult *res, struct ls_scan_row *out, struct
     return out->findings ? LS_OK : unknown_word(findings, err);
 }
 
-enum ls_rc ls_pg_scan_get(struct ls_catalog *cat, int64_t before, struct ls_scan_row *out, struct ls_err *err)
+/* The scan that a statement with up to one number gives; `none` says that there is none. */
+static enum ls_rc find_scan(struct ls_catalog *cat, struct ls_tx *tx, enum ls_pg_sql sql, const int64_t *value,
+                            const char *none, struct ls_scan_row *out, struct ls_err *err)
 {
     LS_AUTO(ls_pg_result) PGresult *res = NULL;
     LS_AUTO(ls_pg_query) struct ls_pg_query q;
-    ls_pg_query_init(&q, LS_PG_SCAN_GET);
-    ls_pg_int(&q, before ? before : INT64_MAX);
-    enum ls_rc rc = ls_pg_read(cat, NULL, &q, &res, err);
+    ls_pg_query_init(&q, sql);
+    if (value)
+        ls_pg_int(&q, *value);
+    enum ls_rc rc = ls_pg_read(cat, tx, &q, &res, err);
     if (rc == LS_OK && PQntuples(res) == 0)
-        return ls_err_set(err, LS_NOT_FOUND, "catalog: no scan is recorded%s", before ? " before that one" : "");
+        return ls_err_set(err, LS_NOT_FOUND, "catalog: %s", none);
     return rc == LS_OK ? read_scan(res, out, err) : rc;
+}
+
+enum ls_rc ls_pg_scan_get(struct ls_catalog *cat, int64_t before, struct ls_scan_row *out, struct ls_err *err)
+{
+    int64_t end = before ? before : INT64_MAX;
+    const char *none = before ? "no scan is recorded before that one" : "no scan is recorded";
+    return find_scan(cat, NULL, LS_PG_SCAN_GET, &end, none, out, err);
 }
 
 enum ls_rc ls_pg_scan_whole(struct ls_catalog *cat, enum ls_whole_scan which, struct ls_scan_row *out,
                             struct ls_err *err)
 {
-    LS_AUTO(ls_pg_result) PGresult *res = NULL;
-    LS_AUTO(ls_pg_query) struct ls_pg_query q;
-    ls_pg_query_init(&q, LS_PG_SCAN_WHOLE);
-    ls_pg_int(&q, which);
-    enum ls_rc rc = ls_pg_read(cat, NULL, &q, &res, err);
-    if (rc == LS_OK && PQntuples(res) == 0)
-        return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no such scan of everything");
-    return rc == LS_OK ? read_scan(res, out, err) : rc;
+    int64_t value = which;
+    return find_scan(cat, NULL, LS_PG_SCAN_WHOLE, &value, "there is no such scan of everything", out, err);
 }
 
 enum ls_rc ls_pg_scan_running(struct ls_catalog *cat, struct ls_tx *tx, struct ls_scan_row *out, struct ls_err *err)
 {
-    LS_AUTO(ls_pg_result) PGresult *res = NULL;
-    LS_AUTO(ls_pg_query) struct ls_pg_query q;
-    ls_pg_query_init(&q, LS_PG_SCAN_RUNNING);
-    enum ls_rc rc = ls_pg_read(cat, tx, &q, &res, err);
-    if (rc == LS_OK && PQntuples(res) == 0)
-        return ls_err_set(err, LS_NOT_FOUND, "catalog: no shared scan is running");
-    return rc == LS_OK ? read_scan(res, out, err) : rc;
+    return find_scan(cat, tx, LS_PG_SCAN_RUNNING, NULL, "no shared scan is running", out, err);
 }
 
 /* ---- tidying ---- */

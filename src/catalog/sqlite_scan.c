@@ -105,45 +105,39 @@ static enum ls_rc read_scan(struct ls_query *q, struct ls_scan_row *out, struct 
     return out->findings ? LS_OK : unknown_word(q, findings, err);
 }
 
-enum ls_rc ls_sqlite_scan_get(struct ls_catalog *cat, int64_t before, struct ls_scan_row *out, struct ls_err *err)
+/* The scan that a statement with up to one number gives; `none` says that there is none. */
+static enum ls_rc find_scan(struct ls_catalog *cat, struct ls_tx *tx, enum ls_sql sql, const int64_t *value,
+                            const char *none, struct ls_scan_row *out, struct ls_err *err)
 {
     bool row;
     LS_AUTO(ls_query) struct ls_query q;
-    enum ls_rc rc = ls_query_read(cat, NULL, LS_SQL_SCAN_GET, &q, err);
-    if (rc != LS_OK)
-        return rc;
-    ls_query_int(&q, before ? before : INT64_MAX);
-    rc = ls_query_row(&q, &row, err);
+    enum ls_rc rc = ls_query_read(cat, tx, sql, &q, err);
+    if (rc == LS_OK && value)
+        ls_query_int(&q, *value);
+    if (rc == LS_OK)
+        rc = ls_query_row(&q, &row, err);
     if (rc == LS_OK && !row)
-        return ls_err_set(err, LS_NOT_FOUND, "catalog: no scan is recorded%s", before ? " before that one" : "");
+        return ls_err_set(err, LS_NOT_FOUND, "catalog: %s", none);
     return rc == LS_OK ? read_scan(&q, out, err) : rc;
+}
+
+enum ls_rc ls_sqlite_scan_get(struct ls_catalog *cat, int64_t before, struct ls_scan_row *out, struct ls_err *err)
+{
+    int64_t end = before ? before : INT64_MAX;
+    const char *none = before ? "no scan is recorded before that one" : "no scan is recorded";
+    return find_scan(cat, NULL, LS_SQL_SCAN_GET, &end, none, out, err);
 }
 
 enum ls_rc ls_sqlite_scan_whole(struct ls_catalog *cat, enum ls_whole_scan which, struct ls_scan_row *out,
                                 struct ls_err *err)
 {
-    bool row;
-    LS_AUTO(ls_query) struct ls_query q;
-    enum ls_rc rc = ls_query_read(cat, NULL, LS_SQL_SCAN_WHOLE, &q, err);
-    if (rc != LS_OK)
-        return rc;
-    ls_query_int(&q, which);
-    rc = ls_query_row(&q, &row, err);
-    if (rc == LS_OK && !row)
-        return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no such scan of everything");
-    return rc == LS_OK ? read_scan(&q, out, err) : rc;
+    int64_t value = which;
+    return find_scan(cat, NULL, LS_SQL_SCAN_WHOLE, &value, "there is no such scan of everything", out, err);
 }
 
 enum ls_rc ls_sqlite_scan_running(struct ls_catalog *cat, struct ls_tx *tx, struct ls_scan_row *out, struct ls_err *err)
 {
-    bool row;
-    LS_AUTO(ls_query) struct ls_query q;
-    enum ls_rc rc = ls_query_read(cat, tx, LS_SQL_SCAN_RUNNING, &q, err);
-    if (rc == LS_OK)
-        rc = ls_query_row(&q, &row, err);
-    if (rc == LS_OK && !row)
-        return ls_err_set(err, LS_NOT_FOUND, "catalog: no shared scan is running");
-    return rc == LS_OK ? read_scan(&q, out, err) : rc;
+    return find_scan(cat, tx, LS_SQL_SCAN_RUNNING, NULL, "no shared scan is running", out, err);
 }
 
 /* ---- tidying ---- */
