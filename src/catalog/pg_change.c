@@ -13,12 +13,7 @@
 
 enum ls_rc ls_pg_change_last(struct ls_catalog *cat, int64_t *out_seq, struct ls_err *err)
 {
-    LS_AUTO(ls_pg_result) PGresult *res = NULL;
-    LS_AUTO(ls_pg_query) struct ls_pg_query q;
-    ls_pg_query_init(&q, LS_PG_CHANGE_LAST);
-    enum ls_rc rc = ls_pg_read(cat, NULL, &q, &res, err);
-    *out_seq = rc == LS_OK && PQntuples(res) ? ls_pg_get_int(res, 0, 0) : 0;
-    return rc;
+    return ls_pg_number(cat, NULL, LS_PG_CHANGE_LAST, out_seq, err);
 }
 
 static enum ls_rc read_change(const PGresult *res, int row, struct ls_change *out, struct ls_arena *arena,

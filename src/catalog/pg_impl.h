@@ -178,7 +178,9 @@ enum ls_rc ls_pg_script(struct ls_pg_conn *conn, const char *sql, const char *wh
 /* One statement that reads; a lost connection outside of a transaction is replaced and the statement repeated. */
 enum ls_rc ls_pg_read(struct ls_catalog *cat, struct ls_tx *tx, const struct ls_pg_query *query, PGresult **out,
                       struct ls_err *err) LS_MUST_CHECK;
-/* Read the one number that a statement without values gives. */
+/* Read the one number that a statement without values gives; 0 when it gives none. */
+enum ls_rc ls_pg_number(struct ls_catalog *cat, struct ls_tx *tx, enum ls_pg_sql sql, int64_t *out, struct ls_err *err)
+    LS_MUST_CHECK;
 enum ls_rc ls_pg_count(struct ls_catalog *cat, enum ls_pg_sql sql, uint64_t *out_count, struct ls_err *err)
     LS_MUST_CHECK;
 /* One statement that writes, between savepoints: a refusal leaves the transaction as it was. out_res may be NULL. */

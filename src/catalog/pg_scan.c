@@ -147,17 +147,6 @@ static enum ls_rc run(struct ls_tx *tx, enum ls_pg_sql sql, const int64_t *value
     return ls_pg_run(tx, &q, out_changes, NULL, err);
 }
 
-/* The first scan whose findings are to go; 0 when there is none. */
-static enum ls_rc first_going(struct ls_tx *tx, int64_t *out_id, struct ls_err *err)
-{
-    LS_AUTO(ls_pg_result) PGresult *res = NULL;
-    LS_AUTO(ls_pg_query) struct ls_pg_query q;
-    ls_pg_query_init(&q, LS_PG_SCAN_GOING);
-    enum ls_rc rc = ls_pg_read(tx->cat, tx, &q, &res, err);
-    *out_id = rc == LS_OK && PQntuples(res) ? ls_pg_get_int(res, 0, 0) : 0;
-    return rc;
-}
-
 static enum ls_rc tidy(struct ls_tx *tx, bool *out_more, struct ls_err *err)
 {
     int64_t now_ns = ls_now_ns(), values[2] = {0, FORGET_AT_ONCE};
@@ -168,7 +157,7 @@ static enum ls_rc tidy(struct ls_tx *tx, bool *out_more, struct ls_err *err)
     if (rc == LS_OK)
         rc = run(tx, LS_PG_SCAN_FORGET, NULL, 0, NULL, err);
     if (rc == LS_OK)
-        rc = first_going(tx, &values[0], err);
+        rc = ls_pg_number(tx->cat, tx, LS_PG_SCAN_GOING, &values[0], err);
     *out_more = rc == LS_OK && values[0];
     if (!*out_more)
         return rc;

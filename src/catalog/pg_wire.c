@@ -203,13 +203,21 @@ enum ls_rc ls_pg_read(struct ls_catalog *base, struct ls_tx *tx, const struct ls
     return rc;
 }
 
-enum ls_rc ls_pg_count(struct ls_catalog *cat, enum ls_pg_sql sql, uint64_t *out_count, struct ls_err *err)
+enum ls_rc ls_pg_number(struct ls_catalog *cat, struct ls_tx *tx, enum ls_pg_sql sql, int64_t *out, struct ls_err *err)
 {
     LS_AUTO(ls_pg_result) PGresult *res = NULL;
     LS_AUTO(ls_pg_query) struct ls_pg_query q;
     ls_pg_query_init(&q, sql);
-    enum ls_rc rc = ls_pg_read(cat, NULL, &q, &res, err);
-    *out_count = rc == LS_OK && PQntuples(res) ? (uint64_t)ls_pg_get_int(res, 0, 0) : 0;
+    enum ls_rc rc = ls_pg_read(cat, tx, &q, &res, err);
+    *out = rc == LS_OK && PQntuples(res) ? ls_pg_get_int(res, 0, 0) : 0;
+    return rc;
+}
+
+enum ls_rc ls_pg_count(struct ls_catalog *cat, enum ls_pg_sql sql, uint64_t *out_count, struct ls_err *err)
+{
+    int64_t count;
+    enum ls_rc rc = ls_pg_number(cat, NULL, sql, &count, err);
+    *out_count = (uint64_t)count;
     return rc;
 }
 

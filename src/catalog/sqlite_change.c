@@ -10,24 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum ls_rc edge(struct ls_sqlite_conn *conn, enum ls_sql sql, int64_t *out, struct ls_err *err)
-{
-    bool row = false;
-    LS_AUTO(ls_query) struct ls_query q;
-    enum ls_rc rc = ls_query_begin(conn, sql, &q, err);
-    if (rc == LS_OK)
-        rc = ls_query_row(&q, &row, err);
-    *out = rc == LS_OK && row ? ls_query_get_int(&q, 0) : 0;
-    return rc;
-}
-
 /* Whoever follows the feed asks regularly: a good moment to look after the log. */
 enum ls_rc ls_sqlite_change_last(struct ls_catalog *cat, int64_t *out_seq, struct ls_err *err)
 {
     ls_sqlite_tend(ls_sqlite_of(cat));
     LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
     enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
-    return rc == LS_OK ? edge(reader.conn, LS_SQL_CHANGE_LAST, out_seq, err) : rc;
+    return rc == LS_OK ? ls_sqlite_number(reader.conn, LS_SQL_CHANGE_LAST, out_seq, err) : rc;
 }
 
 static enum ls_rc read_change(struct ls_query *q, struct ls_change *out, struct ls_arena *arena, struct ls_err *err)
@@ -54,7 +43,7 @@ static enum ls_rc read_changes(struct ls_sqlite_conn *conn, int64_t after, unsig
     size_t cap = 0;
     bool row = false;
     int64_t first;
-    enum ls_rc rc = edge(conn, LS_SQL_CHANGE_FIRST, &first, err);
+    enum ls_rc rc = ls_sqlite_number(conn, LS_SQL_CHANGE_FIRST, &first, err);
     if (rc == LS_OK && first > after + 1)
         return ls_err_set(err, LS_NOT_FOUND,
                           "catalog %s: the changes from %" PRId64 " to %" PRId64 " are not kept any more",

@@ -116,23 +116,12 @@ static void sort_unique(struct keys *keys)
     keys->n = n;
 }
 
-static enum ls_rc edge_id(struct ls_sqlite_conn *conn, enum ls_sql sql, int64_t *out, struct ls_err *err)
-{
-    bool row = false;
-    LS_AUTO(ls_query) struct ls_query q;
-    enum ls_rc rc = ls_query_begin(conn, sql, &q, err);
-    if (rc == LS_OK)
-        rc = ls_query_row(&q, &row, err);
-    *out = rc == LS_OK && row ? ls_query_get_int(&q, 0) : 0;
-    return rc;
-}
-
 static enum ls_rc read_some(struct ls_sqlite_conn *conn, unsigned n, struct keys *keys, struct ls_err *err)
 {
     int64_t first = 0, last = 0;
-    enum ls_rc rc = edge_id(conn, LS_SQL_IMAGE_ID_FIRST, &first, err);
+    enum ls_rc rc = ls_sqlite_number(conn, LS_SQL_IMAGE_ID_FIRST, &first, err);
     if (rc == LS_OK)
-        rc = edge_id(conn, LS_SQL_IMAGE_ID_LAST, &last, err);
+        rc = ls_sqlite_number(conn, LS_SQL_IMAGE_ID_LAST, &last, err);
     if (rc != LS_OK)
         return rc;
     if ((uint64_t)last - (uint64_t)first < EXACT_ROWS_MAX)

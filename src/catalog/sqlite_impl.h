@@ -124,10 +124,12 @@ enum ls_rc ls_query_get_text(struct ls_query *query, int column, struct ls_arena
 /* As above, but `same` (may be NULL) is returned when the text is equal to it. */
 enum ls_rc ls_query_get_shared(struct ls_query *query, int column, struct ls_arena *arena, const char *same,
                                const char **out, struct ls_err *err) LS_MUST_CHECK;
-/* The column's text in a fixed field ("" for SQL NULL). LS_CORRUPT when it does not fit. */
-/* Run a statement without values that gives one number. */
+/* Read the one number that a statement without values gives; 0 when it gives none. */
+enum ls_rc ls_sqlite_number(struct ls_sqlite_conn *conn, enum ls_sql sql, int64_t *out, struct ls_err *err)
+    LS_MUST_CHECK;
 enum ls_rc ls_sqlite_count(struct ls_catalog *cat, enum ls_sql sql, uint64_t *out_count, struct ls_err *err)
     LS_MUST_CHECK;
+/* The column's text in a fixed field ("" for SQL NULL). LS_CORRUPT when it does not fit. */
 enum ls_rc ls_query_get_fixed(struct ls_query *query, int column, char *out, size_t size, struct ls_err *err)
     LS_MUST_CHECK;
 int64_t ls_query_get_int(struct ls_query *query, int column);

@@ -286,16 +286,25 @@ int64_t ls_query_get_time(struct ls_query *query, int column)
 
 /* ---- small helpers ---- */
 
-enum ls_rc ls_sqlite_count(struct ls_catalog *cat, enum ls_sql sql, uint64_t *out_count, struct ls_err *err)
+enum ls_rc ls_sqlite_number(struct ls_sqlite_conn *conn, enum ls_sql sql, int64_t *out, struct ls_err *err)
 {
     bool row = false;
-    *out_count = 0;
     LS_AUTO(ls_query) struct ls_query q;
-    enum ls_rc rc = ls_query_read(cat, NULL, sql, &q, err);
+    enum ls_rc rc = ls_query_begin(conn, sql, &q, err);
     if (rc == LS_OK)
         rc = ls_query_row(&q, &row, err);
-    if (rc == LS_OK && row)
-        *out_count = (uint64_t)ls_query_get_int(&q, 0);
+    *out = rc == LS_OK && row ? ls_query_get_int(&q, 0) : 0;
+    return rc;
+}
+
+enum ls_rc ls_sqlite_count(struct ls_catalog *cat, enum ls_sql sql, uint64_t *out_count, struct ls_err *err)
+{
+    int64_t count = 0;
+    LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
+    enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
+    if (rc == LS_OK)
+        rc = ls_sqlite_number(reader.conn, sql, &count, err);
+    *out_count = (uint64_t)count;
     return rc;
 }
 

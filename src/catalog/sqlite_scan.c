@@ -153,18 +153,6 @@ static enum ls_rc run(struct ls_sqlite_conn *conn, enum ls_sql sql, const int64_
     return rc == LS_OK ? ls_query_run(&q, out_changes, err) : rc;
 }
 
-/* The first scan whose findings are to go; 0 when there is none. */
-static enum ls_rc first_going(struct ls_sqlite_conn *conn, int64_t *out_id, struct ls_err *err)
-{
-    bool row = false;
-    LS_AUTO(ls_query) struct ls_query q;
-    enum ls_rc rc = ls_query_begin(conn, LS_SQL_SCAN_GOING, &q, err);
-    if (rc == LS_OK)
-        rc = ls_query_row(&q, &row, err);
-    *out_id = rc == LS_OK && row ? ls_query_get_int(&q, 0) : 0;
-    return rc;
-}
-
 static enum ls_rc tidy(struct ls_sqlite_conn *conn, bool *out_more, struct ls_err *err)
 {
     int64_t now_ns = ls_now_ns(), values[2] = {0, FORGET_AT_ONCE};
@@ -175,7 +163,7 @@ static enum ls_rc tidy(struct ls_sqlite_conn *conn, bool *out_more, struct ls_er
     if (rc == LS_OK)
         rc = run(conn, LS_SQL_SCAN_FORGET, NULL, 0, NULL, err);
     if (rc == LS_OK)
-        rc = first_going(conn, &values[0], err);
+        rc = ls_sqlite_number(conn, LS_SQL_SCAN_GOING, &values[0], err);
     *out_more = rc == LS_OK && values[0];
     if (!*out_more)
         return rc;
