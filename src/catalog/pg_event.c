@@ -40,19 +40,12 @@ static enum ls_rc read_event(const PGresult *res, int row, void *item, struct ls
 enum ls_rc ls_pg_event_page(struct ls_catalog *cat, int64_t after, unsigned limit, struct ls_event_page *out,
                             struct ls_err *err)
 {
-    LS_AUTO(ls_pg_result) PGresult *res = NULL;
     LS_AUTO(ls_pg_query) struct ls_pg_query q;
     ls_pg_query_init(&q, LS_PG_EVENT_PAGE);
     *out = (struct ls_event_page){0};
     ls_pg_int(&q, after);
     ls_pg_int(&q, limit);
-    enum ls_rc rc = ls_pg_read(cat, NULL, &q, &res, err);
-    if (rc != LS_OK)
-        return rc;
-    rc = ls_pg_read_items(res, read_event, sizeof *out->items, &out->items, &out->n, &out->memory, err);
-    if (rc != LS_OK)
-        ls_event_page_dispose(out);
-    return rc;
+    return ls_pg_read_page(cat, NULL, &q, read_event, sizeof *out->items, &out->items, &out->n, &out->memory, err);
 }
 
 enum ls_rc ls_pg_event_count(struct ls_catalog *cat, uint64_t *out_count, struct ls_err *err)

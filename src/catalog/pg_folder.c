@@ -12,8 +12,10 @@
 
 #include "base/buf.h"
 
-static enum ls_rc read_folder(const PGresult *res, int row, struct ls_folder *out, struct ls_err *err)
+static enum ls_rc read_folder(const PGresult *res, int row, void *item, struct ls_arena *arena, struct ls_err *err)
 {
+    struct ls_folder *out = item;
+    (void)arena;
     out->mode = (uint32_t)ls_pg_get_int(res, row, 1);
     out->uid = (uint32_t)ls_pg_get_int(res, row, 2);
     out->gid = (uint32_t)ls_pg_get_int(res, row, 3);
@@ -31,26 +33,17 @@ enum ls_rc ls_pg_folder_get(struct ls_catalog *cat, struct ls_tx *tx, const char
     enum ls_rc rc = ls_pg_read(cat, tx, &q, &res, err);
     if (rc == LS_OK && PQntuples(res) == 0)
         return ls_err_set(err, LS_NOT_FOUND, "catalog: no folder row for %s", path);
-    return rc == LS_OK ? read_folder(res, 0, out, err) : rc;
+    return rc == LS_OK ? read_folder(res, 0, out, NULL, err) : rc;
 }
 
 enum ls_rc ls_pg_folder_children(struct ls_catalog *cat, struct ls_tx *tx, const char *path, struct ls_folder_page *out,
                                  struct ls_err *err)
 {
-    LS_AUTO(ls_pg_result) PGresult *res = NULL;
     LS_AUTO(ls_pg_query) struct ls_pg_query q;
     ls_pg_query_init(&q, LS_PG_FOLDER_CHILDREN);
     *out = (struct ls_folder_page){0};
     ls_pg_bytes(&q, path);
-    enum ls_rc rc = ls_pg_read(cat, tx, &q, &res, err);
-    int n = rc == LS_OK ? PQntuples(res) : 0;
-    if (rc == LS_OK)
-        rc = ls_pg_reserve((void **)&out->items, (size_t)n, sizeof *out->items, err);
-    for (int i = 0; rc == LS_OK && i < n; i++)
-        rc = read_folder(res, i, &out->items[out->n++], err);
-    if (rc != LS_OK)
-        ls_folder_page_dispose(out);
-    return rc;
+    return ls_pg_read_page(cat, tx, &q, read_folder, sizeof *out->items, &out->items, &out->n, NULL, err);
 }
 
 /* The length of the parent's path; 0 for the top level. */

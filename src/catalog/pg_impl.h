@@ -127,11 +127,6 @@ enum ls_rc ls_pg_get_text(const PGresult *res, int row, int column, struct ls_ar
 /* As above, but `same` (may be NULL) is returned when the text is equal to it. */
 enum ls_rc ls_pg_get_shared(const PGresult *res, int row, int column, struct ls_arena *arena, const char *same,
                             const char **out, struct ls_err *err) LS_MUST_CHECK;
-/* Read one row of an answer into an item of a page. */
-typedef enum ls_rc ls_pg_reader(const PGresult *res, int row, void *item, struct ls_arena *arena, struct ls_err *err);
-/* Read all rows into a new array of items of `size` bytes and a new arena; the page owns both, also after a failure. */
-enum ls_rc ls_pg_read_items(const PGresult *res, ls_pg_reader *read, size_t size, void *items_ptr, size_t *out_n,
-                            void **out_memory, struct ls_err *err) LS_MUST_CHECK;
 enum ls_rc ls_pg_get_fixed(const PGresult *res, int row, int column, char *out, size_t size, struct ls_err *err)
     LS_MUST_CHECK;
 
@@ -178,6 +173,13 @@ enum ls_rc ls_pg_script(struct ls_pg_conn *conn, const char *sql, const char *wh
 /* One statement that reads; a lost connection outside of a transaction is replaced and the statement repeated. */
 enum ls_rc ls_pg_read(struct ls_catalog *cat, struct ls_tx *tx, const struct ls_pg_query *query, PGresult **out,
                       struct ls_err *err) LS_MUST_CHECK;
+/* Read one row of an answer into an item of a page, which is all zeros. */
+typedef enum ls_rc ls_pg_reader(const PGresult *res, int row, void *item, struct ls_arena *arena, struct ls_err *err);
+/* Read all that a statement gives into a page: an array of items of `size` bytes and, unless out_memory is NULL, their
+ * arena. After a failure the page is as it was. */
+enum ls_rc ls_pg_read_page(struct ls_catalog *cat, struct ls_tx *tx, const struct ls_pg_query *query,
+                           ls_pg_reader *read, size_t size, void *items_ptr, size_t *out_n, void **out_memory,
+                           struct ls_err *err) LS_MUST_CHECK;
 /* Read the one number that a statement without values gives; 0 when it gives none. */
 enum ls_rc ls_pg_number(struct ls_catalog *cat, struct ls_tx *tx, enum ls_pg_sql sql, int64_t *out, struct ls_err *err)
     LS_MUST_CHECK;
@@ -191,9 +193,6 @@ enum ls_rc ls_pg_run(struct ls_tx *tx, const struct ls_pg_query *query, int *out
 typedef enum ls_rc ls_pg_fill(void *ctx, size_t i, struct ls_pg_query *query, struct ls_err *err);
 enum ls_rc ls_pg_run_many(struct ls_tx *tx, size_t n, ls_pg_fill *fill, void *ctx, size_t *out_failed,
                           struct ls_err *err) LS_MUST_CHECK;
-
-/* Make room for one more item of `size` bytes in a growing array. */
-enum ls_rc ls_pg_reserve(void **items, size_t n, size_t size, struct ls_err *err) LS_MUST_CHECK;
 
 /* ---- pg_tx.c ---- */
 

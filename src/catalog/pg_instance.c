@@ -271,30 +271,27 @@ enum ls_rc ls_pg_instance_alive(struct ls_catalog *base, const char *id, bool *o
     }
 }
 
+static enum ls_rc read_instance(const PGresult *res, int row, void *item, struct ls_arena *arena, struct ls_err *err)
+{
+    struct ls_instance *out = item;
+    (void)arena;
+    enum ls_rc rc = ls_pg_get_fixed(res, row, 0, out->id, sizeof out->id, err);
+    if (rc == LS_OK)
+        rc = ls_pg_get_fixed(res, row, 1, out->kind, sizeof out->kind, err);
+    if (rc == LS_OK)
+        rc = ls_pg_get_fixed(res, row, 2, out->host, sizeof out->host, err);
+    out->pid = ls_pg_get_int(res, row, 3);
+    out->started_ns = ls_pg_get_int(res, row, 4);
+    out->alive = ls_pg_get_int(res, row, 5) != 0;
+    return rc;
+}
+
 enum ls_rc ls_pg_instance_list(struct ls_catalog *base, struct ls_instance_page *out, struct ls_err *err)
 {
-    LS_AUTO(ls_pg_result) PGresult *res = NULL;
     LS_AUTO(ls_pg_query) struct ls_pg_query q;
     ls_pg_query_init(&q, LS_PG_INSTANCE_LIST);
     *out = (struct ls_instance_page){0};
-    enum ls_rc rc = ls_pg_read(base, NULL, &q, &res, err);
-    int n = rc == LS_OK ? PQntuples(res) : 0;
-    if (rc == LS_OK)
-        rc = ls_pg_reserve((void **)&out->items, (size_t)n, sizeof *out->items, err);
-    for (int i = 0; rc == LS_OK && i < n; i++) {
-        struct ls_instance *item = &out->items[out->n++];
-        rc = ls_pg_get_fixed(res, i, 0, item->id, sizeof item->id, err);
-        if (rc == LS_OK)
-            rc = ls_pg_get_fixed(res, i, 1, item->kind, sizeof item->kind, err);
-        if (rc == LS_OK)
-            rc = ls_pg_get_fixed(res, i, 2, item->host, sizeof item->host, err);
-        item->pid = ls_pg_get_int(res, i, 3);
-        item->started_ns = ls_pg_get_int(res, i, 4);
-        item->alive = ls_pg_get_int(res, i, 5) != 0;
-    }
-    if (rc != LS_OK)
-        ls_instance_page_dispose(out);
-    return rc;
+    return ls_pg_read_page(base, NULL, &q, read_instance, sizeof *out->items, &out->items, &out->n, NULL, err);
 }
 
 /* ---- roles ---- */

@@ -130,8 +130,10 @@ static enum ls_rc unknown_word(const char *word, struct ls_err *err)
     return ls_err_set(err, LS_CORRUPT, "catalog: the journal has an unknown word \"%s\"", word);
 }
 
-static enum ls_rc read_intent(const PGresult *res, int row, struct ls_intent *out, struct ls_err *err)
+static enum ls_rc read_intent(const PGresult *res, int row, void *item, struct ls_arena *arena, struct ls_err *err)
 {
+    struct ls_intent *out = item;
+    (void)arena;
     char op[16] = "", state[16] = "";
     memset(out, 0, sizeof *out);
     const struct {
@@ -166,24 +168,15 @@ enum ls_rc ls_pg_intent_get(struct ls_catalog *cat, struct ls_tx *tx, const char
     enum ls_rc rc = ls_pg_read(cat, tx, &q, &res, err);
     if (rc == LS_OK && PQntuples(res) == 0)
         return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no intent %s", intent);
-    return rc == LS_OK ? read_intent(res, 0, out, err) : rc;
+    return rc == LS_OK ? read_intent(res, 0, out, NULL, err) : rc;
 }
 
 enum ls_rc ls_pg_intent_list(struct ls_catalog *cat, struct ls_tx *tx, struct ls_intent_page *out, struct ls_err *err)
 {
-    LS_AUTO(ls_pg_result) PGresult *res = NULL;
     LS_AUTO(ls_pg_query) struct ls_pg_query q;
     ls_pg_query_init(&q, LS_PG_INTENT_LIST);
     *out = (struct ls_intent_page){0};
-    enum ls_rc rc = ls_pg_read(cat, tx, &q, &res, err);
-    int n = rc == LS_OK ? PQntuples(res) : 0;
-    if (rc == LS_OK)
-        rc = ls_pg_reserve((void **)&out->items, (size_t)n, sizeof *out->items, err);
-    for (int i = 0; rc == LS_OK && i < n; i++)
-        rc = read_intent(res, i, &out->items[out->n++], err);
-    if (rc != LS_OK)
-        ls_intent_page_dispose(out);
-    return rc;
+    return ls_pg_read_page(cat, tx, &q, read_intent, sizeof *out->items, &out->items, &out->n, NULL, err);
 }
 
 static enum ls_rc read_item(const PGresult *res, int row, void *item, struct ls_arena *arena, struct ls_err *err)
@@ -210,20 +203,13 @@ static enum ls_rc read_item(const PGresult *res, int row, void *item, struct ls_
 enum ls_rc ls_pg_intent_items(struct ls_catalog *cat, struct ls_tx *tx, const char *intent, int64_t after_seq,
                               unsigned limit, struct ls_intent_item_page *out, struct ls_err *err)
 {
-    LS_AUTO(ls_pg_result) PGresult *res = NULL;
     LS_AUTO(ls_pg_query) struct ls_pg_query q;
     ls_pg_query_init(&q, LS_PG_ITEM_PAGE);
     *out = (struct ls_intent_item_page){0};
     ls_pg_text(&q, intent);
     ls_pg_int(&q, after_seq);
     ls_pg_int(&q, limit);
-    enum ls_rc rc = ls_pg_read(cat, tx, &q, &res, err);
-    if (rc != LS_OK)
-        return rc;
-    rc = ls_pg_read_items(res, read_item, sizeof *out->items, &out->items, &out->n, &out->memory, err);
-    if (rc != LS_OK)
-        ls_intent_item_page_dispose(out);
-    return rc;
+    return ls_pg_read_page(cat, tx, &q, read_item, sizeof *out->items, &out->items, &out->n, &out->memory, err);
 }
 
 enum ls_rc ls_pg_intent_item_count(struct ls_catalog *cat, const char *intent, uint64_t *out_count, struct ls_err *err)

@@ -137,8 +137,10 @@ enum ls_rc ls_pg_product_rename(struct ls_tx *tx, const char *from, const char *
 
 /* ---- variants ---- */
 
-static enum ls_rc read_variant(const PGresult *res, int row, struct ls_variant *out, struct ls_err *err)
+static enum ls_rc read_variant(const PGresult *res, int row, void *item, struct ls_arena *arena, struct ls_err *err)
 {
+    struct ls_variant *out = item;
+    (void)arena;
     memset(out, 0, sizeof *out);
     enum ls_rc rc = ls_pg_get_fixed(res, row, 0, out->id, sizeof out->id, err);
     if (rc == LS_OK)
@@ -154,20 +156,11 @@ static enum ls_rc read_variant(const PGresult *res, int row, struct ls_variant *
 enum ls_rc ls_pg_variant_list(struct ls_catalog *cat, struct ls_tx *tx, const char *product,
                               struct ls_variant_page *out, struct ls_err *err)
 {
-    LS_AUTO(ls_pg_result) PGresult *res = NULL;
     LS_AUTO(ls_pg_query) struct ls_pg_query q;
     ls_pg_query_init(&q, LS_PG_VARIANT_LIST);
     *out = (struct ls_variant_page){0};
     ls_pg_text(&q, product);
-    enum ls_rc rc = ls_pg_read(cat, tx, &q, &res, err);
-    int n = rc == LS_OK ? PQntuples(res) : 0;
-    if (rc == LS_OK)
-        rc = ls_pg_reserve((void **)&out->items, (size_t)n, sizeof *out->items, err);
-    for (int i = 0; rc == LS_OK && i < n; i++)
-        rc = read_variant(res, i, &out->items[out->n++], err);
-    if (rc != LS_OK)
-        ls_variant_page_dispose(out);
-    return rc;
+    return ls_pg_read_page(cat, tx, &q, read_variant, sizeof *out->items, &out->items, &out->n, NULL, err);
 }
 
 enum ls_rc ls_pg_variant_get(struct ls_catalog *cat, struct ls_tx *tx, const char *product, const char *weight,
@@ -181,7 +174,7 @@ enum ls_rc ls_pg_variant_get(struct ls_catalog *cat, struct ls_tx *tx, const cha
     enum ls_rc rc = ls_pg_read(cat, tx, &q, &res, err);
     if (rc == LS_OK && PQntuples(res) == 0)
         return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no variant %s/%s", product, weight);
-    return rc == LS_OK ? read_variant(res, 0, out, err) : rc;
+    return rc == LS_OK ? read_variant(res, 0, out, NULL, err) : rc;
 }
 
 /* Explain what the constraints mean for a variant row. */

@@ -192,24 +192,3 @@ enum ls_rc ls_pg_get_fixed(const PGresult *res, int row, int column, char *out, 
     memcpy(out, data, len + 1);
     return LS_OK;
 }
-
-enum ls_rc ls_pg_reserve(void **items, size_t n, size_t size, struct ls_err *err)
-{
-    *items = calloc(n ? n : 1, size);
-    return *items ? LS_OK : ls_err_nomem(err);
-}
-
-enum ls_rc ls_pg_read_items(const PGresult *res, ls_pg_reader *read, size_t size, void *items_ptr, size_t *out_n,
-                            void **out_memory, struct ls_err *err)
-{
-    int n = PQntuples(res);
-    enum ls_rc rc = LS_OK;
-    char *items = calloc(n ? (size_t)n : 1, size);
-    memcpy(items_ptr, &items, sizeof items);
-    *out_memory = ls_arena_new();
-    if (!*out_memory || !items)
-        return ls_err_nomem(err);
-    for (int i = 0; rc == LS_OK && i < n; i++, (*out_n)++)
-        rc = read(res, i, items + *out_n * size, *out_memory, err);
-    return rc;
-}

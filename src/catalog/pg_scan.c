@@ -246,18 +246,11 @@ static enum ls_rc read_range(const PGresult *res, int row, void *item, struct ls
 enum ls_rc ls_pg_scan_ranges(struct ls_catalog *cat, struct ls_tx *tx, int64_t scan, struct ls_scan_range_page *out,
                              struct ls_err *err)
 {
-    LS_AUTO(ls_pg_result) PGresult *res = NULL;
     LS_AUTO(ls_pg_query) struct ls_pg_query q;
     ls_pg_query_init(&q, LS_PG_RANGE_LIST);
     *out = (struct ls_scan_range_page){0};
     ls_pg_int(&q, scan);
-    enum ls_rc rc = ls_pg_read(cat, tx, &q, &res, err);
-    if (rc != LS_OK)
-        return rc;
-    rc = ls_pg_read_items(res, read_range, sizeof *out->items, &out->items, &out->n, &out->memory, err);
-    if (rc != LS_OK)
-        ls_scan_range_page_dispose(out);
-    return rc;
+    return ls_pg_read_page(cat, tx, &q, read_range, sizeof *out->items, &out->items, &out->n, &out->memory, err);
 }
 
 /* Our transactions come one after the other, so no row is ever locked here; SKIP LOCKED is for hands that are not ours.
@@ -407,15 +400,8 @@ static enum ls_rc read_finding(const PGresult *res, int row, void *item, struct 
 static enum ls_rc read_findings(struct ls_catalog *cat, const struct ls_pg_query *q, struct ls_scan_finding_page *out,
                                 struct ls_err *err)
 {
-    LS_AUTO(ls_pg_result) PGresult *res = NULL;
     *out = (struct ls_scan_finding_page){0};
-    enum ls_rc rc = ls_pg_read(cat, NULL, q, &res, err);
-    if (rc != LS_OK)
-        return rc;
-    rc = ls_pg_read_items(res, read_finding, sizeof *out->items, &out->items, &out->n, &out->memory, err);
-    if (rc != LS_OK)
-        ls_scan_finding_page_dispose(out);
-    return rc;
+    return ls_pg_read_page(cat, NULL, q, read_finding, sizeof *out->items, &out->items, &out->n, &out->memory, err);
 }
 
 enum ls_rc ls_pg_findings_get(struct ls_catalog *cat, int64_t scan, const char *const *keys, size_t n,

@@ -51,20 +51,13 @@ static enum ls_rc read_audit(const PGresult *res, int row, void *item, struct ls
 enum ls_rc ls_pg_audit_page(struct ls_catalog *cat, int64_t before, const char *key_prefix, unsigned limit,
                             struct ls_audit_page *out, struct ls_err *err)
 {
-    LS_AUTO(ls_pg_result) PGresult *res = NULL;
     LS_AUTO(ls_pg_query) struct ls_pg_query q;
     ls_pg_query_init(&q, LS_PG_AUDIT_PAGE);
     *out = (struct ls_audit_page){0};
     ls_pg_int(&q, before ? before : INT64_MAX);
     ls_pg_bytes(&q, key_prefix ? key_prefix : "");
     ls_pg_int(&q, limit);
-    enum ls_rc rc = ls_pg_read(cat, NULL, &q, &res, err);
-    if (rc != LS_OK)
-        return rc;
-    rc = ls_pg_read_items(res, read_audit, sizeof *out->items, &out->items, &out->n, &out->memory, err);
-    if (rc != LS_OK)
-        ls_audit_page_dispose(out);
-    return rc;
+    return ls_pg_read_page(cat, NULL, &q, read_audit, sizeof *out->items, &out->items, &out->n, &out->memory, err);
 }
 
 /* ---- trash ---- */
@@ -114,20 +107,13 @@ static enum ls_rc read_trash(const PGresult *res, int row, void *item, struct ls
 enum ls_rc ls_pg_trash_page(struct ls_catalog *cat, struct ls_tx *tx, const char *after, const char *key_prefix,
                             unsigned limit, struct ls_trash_page *out, struct ls_err *err)
 {
-    LS_AUTO(ls_pg_result) PGresult *res = NULL;
     LS_AUTO(ls_pg_query) struct ls_pg_query q;
     ls_pg_query_init(&q, LS_PG_TRASH_PAGE);
     *out = (struct ls_trash_page){0};
     ls_pg_text(&q, after ? after : "");
     ls_pg_bytes(&q, key_prefix ? key_prefix : "");
     ls_pg_int(&q, limit);
-    enum ls_rc rc = ls_pg_read(cat, tx, &q, &res, err);
-    if (rc != LS_OK)
-        return rc;
-    rc = ls_pg_read_items(res, read_trash, sizeof *out->items, &out->items, &out->n, &out->memory, err);
-    if (rc != LS_OK)
-        ls_trash_page_dispose(out);
-    return rc;
+    return ls_pg_read_page(cat, tx, &q, read_trash, sizeof *out->items, &out->items, &out->n, &out->memory, err);
 }
 
 /* ---- settings ---- */

@@ -203,6 +203,31 @@ enum ls_rc ls_pg_read(struct ls_catalog *base, struct ls_tx *tx, const struct ls
     return rc;
 }
 
+enum ls_rc ls_pg_read_page(struct ls_catalog *cat, struct ls_tx *tx, const struct ls_pg_query *query,
+                           ls_pg_reader *read, size_t size, void *items_ptr, size_t *out_n, void **out_memory,
+                           struct ls_err *err)
+{
+    LS_AUTO(ls_pg_result) PGresult *res = NULL;
+    enum ls_rc rc = ls_pg_read(cat, tx, query, &res, err);
+    if (rc != LS_OK)
+        return rc;
+    size_t n = (size_t)PQntuples(res);
+    LS_AUTO(ls_free) char *items = calloc(n ? n : 1, size);
+    LS_AUTO(ls_arena) struct ls_arena *arena = ls_arena_new();
+    if (!items || !arena)
+        return ls_err_nomem(err);
+    for (size_t i = 0; rc == LS_OK && i < n; i++)
+        rc = read(res, (int)i, items + i * size, arena, err);
+    if (rc != LS_OK)
+        return rc;
+    memcpy(items_ptr, &items, sizeof items);
+    items = NULL;
+    *out_n = n;
+    if (out_memory)
+        *out_memory = LS_STEAL(arena);
+    return LS_OK;
+}
+
 enum ls_rc ls_pg_number(struct ls_catalog *cat, struct ls_tx *tx, enum ls_pg_sql sql, int64_t *out, struct ls_err *err)
 {
     LS_AUTO(ls_pg_result) PGresult *res = NULL;
