@@ -19,9 +19,9 @@ enum ls_rc ls_sqlite_change_last(struct ls_catalog *cat, int64_t *out_seq, struc
     return rc == LS_OK ? ls_sqlite_number(reader.conn, LS_SQL_CHANGE_LAST, out_seq, err) : rc;
 }
 
-static enum ls_rc read_change(struct ls_query *q, struct ls_change *out, struct ls_arena *arena, struct ls_err *err)
+static enum ls_rc read_change(struct ls_query *q, void *item, struct ls_arena *arena, struct ls_err *err)
 {
-    memset(out, 0, sizeof *out);
+    struct ls_change *out = item;
     out->seq = ls_query_get_int(q, 0);
     enum ls_rc rc = ls_query_get_fixed(q, 1, out->kind, sizeof out->kind, err);
     if (rc == LS_OK)
@@ -41,7 +41,6 @@ static enum ls_rc read_changes(struct ls_sqlite_conn *conn, int64_t after, unsig
                                struct ls_err *err)
 {
     size_t cap = 0;
-    bool row = false;
     int64_t first;
     enum ls_rc rc = ls_sqlite_number(conn, LS_SQL_CHANGE_FIRST, &first, err);
     if (rc == LS_OK && first > after + 1)
@@ -56,32 +55,21 @@ static enum ls_rc read_changes(struct ls_sqlite_conn *conn, int64_t after, unsig
         return rc;
     ls_query_int(&q, after);
     ls_query_int(&q, limit);
-    while (rc == LS_OK && (rc = ls_query_row(&q, &row, err)) == LS_OK && row) {
-        rc = ls_sqlite_grow(&out->items, out->n, &cap, sizeof *out->items, err);
-        if (rc == LS_OK)
-            rc = read_change(&q, &out->items[out->n], out->memory, err);
-        if (rc == LS_OK)
-            out->n++;
-    }
-    return rc;
+    return ls_query_read_items(&q, read_change, sizeof *out->items, &out->items, &out->n, &cap, &out->memory, err);
 }
 
 enum ls_rc ls_sqlite_change_page(struct ls_catalog *cat, int64_t after, unsigned limit, struct ls_change_page *out,
                                  struct ls_err *err)
 {
     ls_sqlite_tend(ls_sqlite_of(cat));
-    *out = (struct ls_change_page){.memory = ls_arena_new()};
-    if (!out->memory)
-        return ls_err_nomem(err);
+    *out = (struct ls_change_page){0};
     LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
     enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
     if (rc == LS_OK)
         rc = ls_sqlite_snapshot_begin(reader.conn, err);
-    if (rc == LS_OK) {
-        rc = read_changes(reader.conn, after, limit, out, err);
-        ls_sqlite_snapshot_end(reader.conn);
-    }
     if (rc != LS_OK)
-        ls_change_page_dispose(out);
+        return rc;
+    rc = read_changes(reader.conn, after, limit, out, err);
+    ls_sqlite_snapshot_end(reader.conn);
     return rc;
 }

@@ -24,7 +24,6 @@ enum ls_rc ls_sqlite_event_add(struct ls_tx *tx, const struct ls_event *items, s
 static enum ls_rc read_event(struct ls_query *q, void *item, struct ls_arena *arena, struct ls_err *err)
 {
     struct ls_event *out = item;
-    memset(out, 0, sizeof *out);
     const char **texts[] = {&out->kind, &out->key, &out->etag, &out->sequencer};
     enum ls_rc rc = LS_OK;
     out->seq = ls_query_get_int(q, 0);
@@ -45,10 +44,7 @@ enum ls_rc ls_sqlite_event_page(struct ls_catalog *cat, int64_t after, unsigned 
         return rc;
     ls_query_int(&q, after);
     ls_query_int(&q, limit);
-    rc = ls_query_read_items(&q, read_event, sizeof *out->items, &out->items, &out->n, &cap, &out->memory, err);
-    if (rc != LS_OK)
-        ls_event_page_dispose(out);
-    return rc;
+    return ls_query_read_items(&q, read_event, sizeof *out->items, &out->items, &out->n, &cap, &out->memory, err);
 }
 
 enum ls_rc ls_sqlite_event_count(struct ls_catalog *cat, uint64_t *out_count, struct ls_err *err)

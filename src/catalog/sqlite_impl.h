@@ -148,10 +148,10 @@ enum ls_rc ls_sqlite_exec(struct ls_sqlite_conn *conn, const char *sql, const ch
 
 /* Make room for one more item of `size` bytes in a growing array. */
 enum ls_rc ls_sqlite_grow(void *items_ptr, size_t n, size_t *cap, size_t size, struct ls_err *err) LS_MUST_CHECK;
-/* Read one row of a query into an item of a page. */
+/* Read one row of a query into an item of a page, which is all zeros. */
 typedef enum ls_rc ls_query_reader(struct ls_query *query, void *item, struct ls_arena *arena, struct ls_err *err);
-/* Read all rows that are left into a growing array of items of `size` bytes and its arena, made when NULL; the page
- * owns both, also after a failure. */
+/* Read all rows that are left into a growing array of items of `size` bytes and, unless memory is NULL, its arena, made
+ * when there is none yet. After a failure the page is empty. */
 enum ls_rc ls_query_read_items(struct ls_query *query, ls_query_reader *read, size_t size, void *items_ptr, size_t *n,
                                size_t *cap, void **memory, struct ls_err *err) LS_MUST_CHECK;
 

@@ -26,33 +26,29 @@ static enum ls_rc is_alive(struct ls_sqlite *cat, int64_t number, const char *id
     return ls_sqlite_lock_held(cat, number, out_alive, err);
 }
 
+static enum ls_rc read_instance(struct ls_query *q, void *item, struct ls_arena *arena, struct ls_err *err)
+{
+    struct ls_instance *out = item;
+    (void)arena;
+    enum ls_rc rc = ls_query_get_fixed(q, 1, out->id, sizeof out->id, err);
+    if (rc == LS_OK)
+        rc = ls_query_get_fixed(q, 2, out->kind, sizeof out->kind, err);
+    if (rc == LS_OK)
+        rc = ls_query_get_fixed(q, 3, out->host, sizeof out->host, err);
+    out->pid = ls_query_get_int(q, 4);
+    out->started_ns = ls_query_get_int(q, 5);
+    return rc == LS_OK ? is_alive(q->conn->cat, ls_query_get_int(q, 0), out->id, &out->alive, err) : rc;
+}
+
 static enum ls_rc read_instances(struct ls_sqlite_conn *conn, struct ls_instance_page *out, struct ls_err *err)
 {
-    struct ls_instance_page page = {0};
     size_t cap = 0;
-    bool row;
+    *out = (struct ls_instance_page){0};
     LS_AUTO(ls_query) struct ls_query q;
     enum ls_rc rc = ls_query_begin(conn, LS_SQL_INSTANCE_LIST, &q, err);
-    while (rc == LS_OK && (rc = ls_query_row(&q, &row, err)) == LS_OK && row) {
-        rc = ls_sqlite_grow(&page.items, page.n, &cap, sizeof *page.items, err);
-        if (rc != LS_OK)
-            break;
-        struct ls_instance *item = &page.items[page.n++];
-        memset(item, 0, sizeof *item);
-        rc = ls_query_get_fixed(&q, 1, item->id, sizeof item->id, err);
-        if (rc == LS_OK)
-            rc = ls_query_get_fixed(&q, 2, item->kind, sizeof item->kind, err);
-        if (rc == LS_OK)
-            rc = ls_query_get_fixed(&q, 3, item->host, sizeof item->host, err);
-        item->pid = ls_query_get_int(&q, 4);
-        item->started_ns = ls_query_get_int(&q, 5);
-        if (rc == LS_OK)
-            rc = is_alive(conn->cat, ls_query_get_int(&q, 0), item->id, &item->alive, err);
-    }
     if (rc != LS_OK)
-        ls_instance_page_dispose(&page);
-    *out = page;
-    return rc;
+        return rc;
+    return ls_query_read_items(&q, read_instance, sizeof *out->items, &out->items, &out->n, &cap, NULL, err);
 }
 
 static enum ls_rc delete_idle(struct ls_sqlite_conn *conn, const char *id, struct ls_err *err)

@@ -144,8 +144,10 @@ static enum ls_rc unknown_word(struct ls_query *q, const char *word, struct ls_e
     return ls_err_set(err, LS_CORRUPT, "catalog %s: the journal has an unknown word \"%s\"", q->conn->cat->path, word);
 }
 
-static enum ls_rc read_intent(struct ls_query *q, struct ls_intent *out, struct ls_err *err)
+static enum ls_rc read_intent(struct ls_query *q, void *item, struct ls_arena *arena, struct ls_err *err)
 {
+    struct ls_intent *out = item;
+    (void)arena;
     char op[16] = "", state[16] = "";
     memset(out, 0, sizeof *out);
     enum ls_rc rc = ls_query_get_fixed(q, 0, out->id, sizeof out->id, err);
@@ -179,34 +181,25 @@ enum ls_rc ls_sqlite_intent_get(struct ls_catalog *cat, struct ls_tx *tx, const 
     rc = ls_query_row(&q, &row, err);
     if (rc == LS_OK && !row)
         return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no intent %s", intent);
-    return rc == LS_OK ? read_intent(&q, out, err) : rc;
+    return rc == LS_OK ? read_intent(&q, out, NULL, err) : rc;
 }
 
 enum ls_rc ls_sqlite_intent_list(struct ls_catalog *cat, struct ls_tx *tx, struct ls_intent_page *out,
                                  struct ls_err *err)
 {
     size_t cap = 0;
-    bool row;
     *out = (struct ls_intent_page){0};
     LS_AUTO(ls_query) struct ls_query q;
     enum ls_rc rc = ls_query_read(cat, tx, LS_SQL_INTENT_LIST, &q, err);
-    while (rc == LS_OK && (rc = ls_query_row(&q, &row, err)) == LS_OK && row) {
-        rc = ls_sqlite_grow(&out->items, out->n, &cap, sizeof *out->items, err);
-        if (rc == LS_OK)
-            rc = read_intent(&q, &out->items[out->n], err);
-        if (rc == LS_OK)
-            out->n++;
-    }
     if (rc != LS_OK)
-        ls_intent_page_dispose(out);
-    return rc;
+        return rc;
+    return ls_query_read_items(&q, read_intent, sizeof *out->items, &out->items, &out->n, &cap, NULL, err);
 }
 
 static enum ls_rc read_item(struct ls_query *q, void *item, struct ls_arena *arena, struct ls_err *err)
 {
     struct ls_intent_item *out = item;
     char action[16];
-    memset(out, 0, sizeof *out);
     const struct {
         int column;
         const char **out;
@@ -236,10 +229,7 @@ enum ls_rc ls_sqlite_intent_items(struct ls_catalog *cat, struct ls_tx *tx, cons
     ls_query_text(&q, intent);
     ls_query_int(&q, after_seq);
     ls_query_int(&q, limit);
-    rc = ls_query_read_items(&q, read_item, sizeof *out->items, &out->items, &out->n, &cap, &out->memory, err);
-    if (rc != LS_OK)
-        ls_intent_item_page_dispose(out);
-    return rc;
+    return ls_query_read_items(&q, read_item, sizeof *out->items, &out->items, &out->n, &cap, &out->memory, err);
 }
 
 enum ls_rc ls_sqlite_intent_item_count(struct ls_catalog *cat, const char *intent, uint64_t *out_count,

@@ -120,8 +120,10 @@ enum ls_rc ls_sqlite_product_rename(struct ls_tx *tx, const char *from, const ch
 
 /* ---- variants ---- */
 
-static enum ls_rc read_variant(struct ls_query *q, struct ls_variant *out, struct ls_err *err)
+static enum ls_rc read_variant(struct ls_query *q, void *item, struct ls_arena *arena, struct ls_err *err)
 {
+    struct ls_variant *out = item;
+    (void)arena;
     memset(out, 0, sizeof *out);
     enum ls_rc rc = ls_query_get_fixed(q, 0, out->id, sizeof out->id, err);
     if (rc == LS_OK)
@@ -138,23 +140,13 @@ enum ls_rc ls_sqlite_variant_list(struct ls_catalog *cat, struct ls_tx *tx, cons
                                   struct ls_variant_page *out, struct ls_err *err)
 {
     size_t cap = 0;
-    bool row;
     *out = (struct ls_variant_page){0};
     LS_AUTO(ls_query) struct ls_query q;
     enum ls_rc rc = ls_query_read(cat, tx, LS_SQL_VARIANT_LIST, &q, err);
     if (rc != LS_OK)
         return rc;
     ls_query_text(&q, product);
-    while (rc == LS_OK && (rc = ls_query_row(&q, &row, err)) == LS_OK && row) {
-        rc = ls_sqlite_grow(&out->items, out->n, &cap, sizeof *out->items, err);
-        if (rc == LS_OK)
-            rc = read_variant(&q, &out->items[out->n], err);
-        if (rc == LS_OK)
-            out->n++;
-    }
-    if (rc != LS_OK)
-        ls_variant_page_dispose(out);
-    return rc;
+    return ls_query_read_items(&q, read_variant, sizeof *out->items, &out->items, &out->n, &cap, NULL, err);
 }
 
 enum ls_rc ls_sqlite_variant_get(struct ls_catalog *cat, struct ls_tx *tx, const char *product, const char *weight,
@@ -172,7 +164,7 @@ enum ls_rc ls_sqlite_variant_get(struct ls_catalog *cat, struct ls_tx *tx, const
         return rc;
     if (!row)
         return ls_err_set(err, LS_NOT_FOUND, "catalog: there is no variant %s/%s", product, weight);
-    return read_variant(&q, out, err);
+    return read_variant(&q, out, NULL, err);
 }
 
 /* Explain what the constraints mean for a variant row. */

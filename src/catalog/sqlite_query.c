@@ -336,21 +336,36 @@ bool ls_sqlite_id_parse(const char *text, int64_t *out_id)
     return true;
 }
 
+/* Forget the items of a page that could not be filled. */
+static void drop_items(void *items_ptr, size_t *n, size_t *cap, void **memory)
+{
+    void *items;
+    memcpy(&items, items_ptr, sizeof items);
+    free(items);
+    items = NULL;
+    memcpy(items_ptr, &items, sizeof items);
+    *n = *cap = 0;
+    if (memory)
+        ls_arena_free(LS_STEAL(*memory));
+}
+
 enum ls_rc ls_query_read_items(struct ls_query *query, ls_query_reader *read, size_t size, void *items_ptr, size_t *n,
                                size_t *cap, void **memory, struct ls_err *err)
 {
     bool row;
-    enum ls_rc rc = LS_OK;
-    if (!*memory && !(*memory = ls_arena_new()))
-        return ls_err_nomem(err);
+    enum ls_rc rc = !memory || *memory || (*memory = ls_arena_new()) ? LS_OK : ls_err_nomem(err);
     while (rc == LS_OK && (rc = ls_query_row(query, &row, err)) == LS_OK && row) {
         char *items;
         rc = ls_sqlite_grow(items_ptr, *n, cap, size, err);
+        if (rc != LS_OK)
+            break;
         memcpy(&items, items_ptr, sizeof items);
-        if (rc == LS_OK)
-            rc = read(query, items + *n * size, *memory, err);
+        memset(items + *n * size, 0, size);
+        rc = read(query, items + *n * size, memory ? *memory : NULL, err);
         if (rc == LS_OK)
             (*n)++;
     }
+    if (rc != LS_OK)
+        drop_items(items_ptr, n, cap, memory);
     return rc;
 }

@@ -221,7 +221,6 @@ static enum ls_rc read_range(struct ls_query *q, void *item, struct ls_arena *ar
 {
     struct ls_scan_range *out = item;
     char state[16] = "";
-    memset(out, 0, sizeof *out);
     const struct {
         int column;
         const char **out;
@@ -257,10 +256,7 @@ enum ls_rc ls_sqlite_scan_ranges(struct ls_catalog *cat, struct ls_tx *tx, int64
     if (rc != LS_OK)
         return rc;
     ls_query_int(&q, scan);
-    rc = ls_query_read_items(&q, read_range, sizeof *out->items, &out->items, &out->n, &cap, &out->memory, err);
-    if (rc != LS_OK)
-        ls_scan_range_page_dispose(out);
-    return rc;
+    return ls_query_read_items(&q, read_range, sizeof *out->items, &out->items, &out->n, &cap, &out->memory, err);
 }
 
 enum ls_rc ls_sqlite_scan_range_take(struct ls_tx *tx, int64_t scan, const char *instance, int64_t *out_number,
@@ -393,7 +389,6 @@ enum ls_rc ls_sqlite_findings_remove(struct ls_tx *tx, int64_t scan, const char 
 static enum ls_rc read_finding(struct ls_query *q, void *item, struct ls_arena *arena, struct ls_err *err)
 {
     struct ls_scan_finding *out = item;
-    memset(out, 0, sizeof *out);
     const struct {
         int column;
         const char **out;
@@ -428,8 +423,6 @@ enum ls_rc ls_sqlite_findings_get(struct ls_catalog *cat, int64_t scan, const ch
         ls_query_text(&q, keys[i]);
         rc = add_findings(&q, out, &cap, err);
     }
-    if (rc != LS_OK)
-        ls_scan_finding_page_dispose(out);
     return rc;
 }
 
@@ -445,8 +438,5 @@ enum ls_rc ls_sqlite_finding_page(struct ls_catalog *cat, int64_t scan, const ch
     ls_query_int(&q, scan);
     ls_query_text(&q, after);
     ls_query_int(&q, limit);
-    rc = add_findings(&q, out, &cap, err);
-    if (rc != LS_OK)
-        ls_scan_finding_page_dispose(out);
-    return rc;
+    return add_findings(&q, out, &cap, err);
 }

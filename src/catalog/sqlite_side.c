@@ -35,7 +35,6 @@ enum ls_rc ls_sqlite_audit_add(struct ls_tx *tx, const struct ls_audit *items, s
 static enum ls_rc read_audit(struct ls_query *q, void *item, struct ls_arena *arena, struct ls_err *err)
 {
     struct ls_audit *out = item;
-    memset(out, 0, sizeof *out);
     const char **texts[] = {&out->intent, &out->op, &out->actor, &out->key, &out->dest, &out->outcome, &out->detail};
     enum ls_rc rc = LS_OK;
     out->seq = ls_query_get_int(q, 0);
@@ -65,10 +64,7 @@ enum ls_rc ls_sqlite_audit_page(struct ls_catalog *cat, int64_t before, const ch
     ls_query_int(&q, before ? before : INT64_MAX);
     bind_prefix(&q, key_prefix);
     ls_query_int(&q, limit);
-    rc = ls_query_read_items(&q, read_audit, sizeof *out->items, &out->items, &out->n, &cap, &out->memory, err);
-    if (rc != LS_OK)
-        ls_audit_page_dispose(out);
-    return rc;
+    return ls_query_read_items(&q, read_audit, sizeof *out->items, &out->items, &out->n, &cap, &out->memory, err);
 }
 
 /* ---- trash ---- */
@@ -107,7 +103,6 @@ enum ls_rc ls_sqlite_trash_remove(struct ls_tx *tx, const char *id, struct ls_er
 static enum ls_rc read_trash(struct ls_query *q, void *item, struct ls_arena *arena, struct ls_err *err)
 {
     struct ls_trash *out = item;
-    memset(out, 0, sizeof *out);
     const struct {
         int column;
         const char **out;
@@ -132,10 +127,7 @@ enum ls_rc ls_sqlite_trash_page(struct ls_catalog *cat, struct ls_tx *tx, const 
     ls_query_text(&q, after ? after : "");
     bind_prefix(&q, key_prefix);
     ls_query_int(&q, limit);
-    rc = ls_query_read_items(&q, read_trash, sizeof *out->items, &out->items, &out->n, &cap, &out->memory, err);
-    if (rc != LS_OK)
-        ls_trash_page_dispose(out);
-    return rc;
+    return ls_query_read_items(&q, read_trash, sizeof *out->items, &out->items, &out->n, &cap, &out->memory, err);
 }
 
 /* ---- settings ---- */

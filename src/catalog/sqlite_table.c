@@ -22,9 +22,9 @@ enum ls_rc ls_sqlite_tally_put(struct ls_tx *tx, int64_t scan, const struct ls_t
     return ls_sqlite_tx_spoil(tx, rc);
 }
 
-static enum ls_rc read_row(struct ls_query *q, struct ls_table_row *out, struct ls_arena *arena, struct ls_err *err)
+static enum ls_rc read_row(struct ls_query *q, void *item, struct ls_arena *arena, struct ls_err *err)
 {
-    memset(out, 0, sizeof *out);
+    struct ls_table_row *out = item;
     uint64_t *const counts[] = {&out->variants,       &out->images,          &out->found.orphaned,
                                 &out->found.missing,  &out->found.stale,     &out->found.moved,
                                 &out->found.misfiled, &out->found.misplaced, &out->found.pending};
@@ -40,7 +40,6 @@ static enum ls_rc add_rows(struct ls_sqlite_conn *conn, enum ls_sql sql, const s
                            const char *after, const int64_t *rank, struct ls_table_page *out, size_t *cap,
                            struct ls_err *err)
 {
-    bool row;
     LS_AUTO(ls_query) struct ls_query q;
     enum ls_rc rc = ls_query_begin(conn, sql, &q, err);
     if (rc != LS_OK)
@@ -55,14 +54,7 @@ static enum ls_rc add_rows(struct ls_sqlite_conn *conn, enum ls_sql sql, const s
     ls_query_int(&q, query->limit - (int64_t)out->n);
     if (rank)
         ls_query_int(&q, *rank);
-    while (rc == LS_OK && (rc = ls_query_row(&q, &row, err)) == LS_OK && row) {
-        rc = ls_sqlite_grow(&out->items, out->n, cap, sizeof *out->items, err);
-        if (rc == LS_OK)
-            rc = read_row(&q, &out->items[out->n], out->memory, err);
-        if (rc == LS_OK)
-            out->n++;
-    }
-    return rc;
+    return ls_query_read_items(&q, read_row, sizeof *out->items, &out->items, &out->n, cap, &out->memory, err);
 }
 
 /* Those with problems, most first, then the others. */
@@ -87,19 +79,17 @@ enum ls_rc ls_sqlite_product_table(struct ls_catalog *cat, const struct ls_table
     *out = (struct ls_table_page){0};
     LS_AUTO(ls_sqlite_reader) struct ls_sqlite_reader reader;
     enum ls_rc rc = ls_sqlite_reader_get(cat, NULL, &reader, err);
-    if (rc == LS_OK && !(out->memory = ls_arena_new()))
-        rc = ls_err_nomem(err);
     if (rc == LS_OK)
         rc = ls_sqlite_snapshot_begin(reader.conn, err);
-    if (rc == LS_OK) {
-        if (query->order == LS_TABLE_BY_PROBLEMS)
-            rc = by_problems(reader.conn, query, out, &cap, err);
-        else if (query->order == LS_TABLE_DOWN)
-            rc = add_rows(reader.conn, LS_SQL_TABLE_DOWN, query, query->after, NULL, out, &cap, err);
-        else
-            rc = add_rows(reader.conn, LS_SQL_TABLE_UP, query, query->after ? query->after : "", NULL, out, &cap, err);
-        ls_sqlite_snapshot_end(reader.conn);
-    }
+    if (rc != LS_OK)
+        return rc;
+    if (query->order == LS_TABLE_BY_PROBLEMS)
+        rc = by_problems(reader.conn, query, out, &cap, err);
+    else if (query->order == LS_TABLE_DOWN)
+        rc = add_rows(reader.conn, LS_SQL_TABLE_DOWN, query, query->after, NULL, out, &cap, err);
+    else
+        rc = add_rows(reader.conn, LS_SQL_TABLE_UP, query, query->after ? query->after : "", NULL, out, &cap, err);
+    ls_sqlite_snapshot_end(reader.conn);
     if (rc != LS_OK)
         ls_table_page_dispose(out);
     return rc;
