@@ -123,13 +123,7 @@ static enum ls_rc commit_discard(struct ls_run *run, struct ls_err *err)
     }
     if (rc == LS_OK)
         rc = ls_orphans_record(run, tx, op->n ? op->items[0]->reason : "orphaned", err);
-    if (rc == LS_OK)
-        rc = cat->ops->intent_commit(tx, run->intent.id, run->engine->instance, err);
-    if (rc == LS_OK)
-        rc = ls_run_commit(run, LS_STEAL(tx), LS_AFTER_COMMITTED, err);
-    if (rc == LS_OK)
-        run->intent.state = LS_INTENT_COMMITTED;
-    return rc;
+    return rc == LS_OK ? ls_run_commit_point(run, LS_STEAL(tx), false, err) : rc;
 }
 
 /* Remove what remains: sources of committed items, trash copies of the others. results (n_items) may be NULL. */

@@ -328,22 +328,31 @@ enum ls_rc ls_run_commit(struct ls_run *run, struct ls_tx *tx, enum ls_after aft
     return rc;
 }
 
-enum ls_rc ls_run_commit_closed(struct ls_run *run, struct ls_tx *tx, const char *outcome, const char *detail,
-                                struct ls_err *err)
+enum ls_rc ls_run_close_in(struct ls_run *run, struct ls_tx *tx, const char *outcome, const char *detail,
+                           struct ls_err *err)
 {
     struct ls_catalog *cat = run->engine->catalog;
-    enum ls_rc rc = cat->ops->intent_commit(tx, run->intent.id, run->engine->instance, err);
-    if (rc == LS_OK)
-        rc = ls_run_audit(run, tx, outcome, detail, err);
+    LS_AUTO(ls_tx) struct ls_tx *open_tx = tx;
+    enum ls_rc rc = ls_run_audit(run, tx, outcome, detail, err);
     if (rc == LS_OK)
         rc = cat->ops->intent_close(tx, run->intent.id, run->engine->instance, err);
-    if (rc != LS_OK) {
-        cat->ops->rollback(tx);
-        return rc;
-    }
-    rc = ls_run_commit(run, tx, LS_AFTER_CLOSED, err);
+    if (rc == LS_OK)
+        rc = ls_run_commit(run, LS_STEAL(open_tx), LS_AFTER_CLOSED, err);
     if (rc == LS_OK)
         run->journaled = false;
+    return rc;
+}
+
+enum ls_rc ls_run_commit_point(struct ls_run *run, struct ls_tx *tx, bool all_done, struct ls_err *err)
+{
+    LS_AUTO(ls_tx) struct ls_tx *open_tx = tx;
+    enum ls_rc rc = tx->cat->ops->intent_commit(tx, run->intent.id, run->engine->instance, err);
+    if (rc == LS_OK && all_done)
+        rc = ls_run_close_in(run, LS_STEAL(open_tx), ls_run_outcome(run, true), NULL, err);
+    else if (rc == LS_OK)
+        rc = ls_run_commit(run, LS_STEAL(open_tx), LS_AFTER_COMMITTED, err);
+    if (rc == LS_OK)
+        run->intent.state = LS_INTENT_COMMITTED;
     return rc;
 }
 
@@ -353,15 +362,7 @@ enum ls_rc ls_run_close(struct ls_run *run, const char *outcome, const char *det
     LS_AUTO(ls_tx) struct ls_tx *tx = NULL;
     bool relaxed = run->intent.state == LS_INTENT_COMMITTED && !run->recovering;
     enum ls_rc rc = relaxed ? cat->ops->begin_relaxed(cat, &tx, err) : cat->ops->begin(cat, &tx, err);
-    if (rc == LS_OK)
-        rc = ls_run_audit(run, tx, outcome, detail, err);
-    if (rc == LS_OK)
-        rc = cat->ops->intent_close(tx, run->intent.id, run->engine->instance, err);
-    if (rc == LS_OK)
-        rc = ls_run_commit(run, LS_STEAL(tx), LS_AFTER_CLOSED, err);
-    if (rc == LS_OK)
-        run->journaled = false;
-    return rc;
+    return rc == LS_OK ? ls_run_close_in(run, LS_STEAL(tx), outcome, detail, err) : rc;
 }
 
 const char *ls_run_outcome(const struct ls_run *run, bool forward)

@@ -170,9 +170,12 @@ enum ls_after { LS_AFTER_OPEN, LS_AFTER_COMMITTED, LS_AFTER_CLOSED };
 /* End a transaction of the run. An answer that was lost is resolved from the intent's row: LS_OK, or LS_IO (it did not
  * happen), or LS_OUTCOME_UNKNOWN when the catalog cannot be asked. */
 enum ls_rc ls_run_commit(struct ls_run *run, struct ls_tx *tx, enum ls_after after, struct ls_err *err) LS_MUST_CHECK;
-/* Commit point with everything done: intent committed, closed and audited in the transaction that is open. */
-enum ls_rc ls_run_commit_closed(struct ls_run *run, struct ls_tx *tx, const char *outcome, const char *detail,
-                                struct ls_err *err) LS_MUST_CHECK;
+/* Commit point: the intent is committed in the transaction that is open, which is taken over; and where nothing remains
+ * to be done after it (all_done), closed as well. */
+enum ls_rc ls_run_commit_point(struct ls_run *run, struct ls_tx *tx, bool all_done, struct ls_err *err) LS_MUST_CHECK;
+/* Close the intent with its audit lines in the transaction that is open, which is taken over. */
+enum ls_rc ls_run_close_in(struct ls_run *run, struct ls_tx *tx, const char *outcome, const char *detail,
+                           struct ls_err *err) LS_MUST_CHECK;
 /* Close the intent with its audit lines, in a transaction of its own. After the commit point it does not wait for the
  * disk: should a crash of the machine take it back, the recovery goes forward once more and finds nothing to do. */
 enum ls_rc ls_run_close(struct ls_run *run, const char *outcome, const char *detail, struct ls_err *err) LS_MUST_CHECK;

@@ -357,16 +357,8 @@ static enum ls_rc commit_put(struct ls_run *run, const struct ls_object_info *in
         rc = ls_catalog_image_get(cat, tx, run->items[0].key, op->out_image, err);
     if (rc != LS_OK)
         return rc;
-    if (!replaced_item(run)) {
-        rc = ls_run_commit_closed(run, LS_STEAL(tx), ls_run_outcome(run, true), NULL, err);
-    } else {
-        rc = cat->ops->intent_commit(tx, run->intent.id, run->engine->instance, err);
-        if (rc == LS_OK)
-            rc = ls_run_commit(run, LS_STEAL(tx), LS_AFTER_COMMITTED, err);
-    }
-    if (rc == LS_OK)
-        run->intent.state = LS_INTENT_COMMITTED;
-    else if (op && op->out_image) {
+    rc = ls_run_commit_point(run, LS_STEAL(tx), !replaced_item(run), err);
+    if (rc != LS_OK && op && op->out_image) {
         ls_image_page_dispose(op->out_image);
         *op->out_image = (struct ls_image_page){0};
     }

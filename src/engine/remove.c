@@ -200,15 +200,10 @@ static enum ls_rc bring_back(struct ls_run *run, const struct ls_remove_object *
         if (rc == LS_OK && !close)
             rc = cat->ops->intent_item_set(tx, run->intent.id, item, err);
     }
-    if (rc == LS_OK && close)
-        rc = ls_run_audit(run, tx, "failed", why, err);
-    if (rc == LS_OK && close)
-        rc = cat->ops->intent_close(tx, run->intent.id, run->engine->instance, err);
-    if (rc == LS_OK)
-        rc = ls_run_commit(run, LS_STEAL(tx), close ? LS_AFTER_CLOSED : LS_AFTER_COMMITTED, err);
-    if (rc == LS_OK && close)
-        run->journaled = false;
-    return rc;
+    if (rc != LS_OK)
+        return rc;
+    return close ? ls_run_close_in(run, LS_STEAL(tx), "failed", why, err)
+                 : ls_run_commit(run, LS_STEAL(tx), LS_AFTER_COMMITTED, err);
 }
 
 static enum ls_rc delete_objects(struct ls_run *run, struct ls_remove_object *gone, struct ls_err *why)

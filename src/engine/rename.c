@@ -159,13 +159,7 @@ static enum ls_rc commit_rename(struct ls_run *run, const char *etag, bool forwa
         rc = change_rows(run, tx, etag, forward, err);
     if (rc == LS_OK)
         rc = ls_orphans_record(run, tx, "orphaned", err);
-    if (rc == LS_OK)
-        rc = cat->ops->intent_commit(tx, run->intent.id, run->engine->instance, err);
-    if (rc == LS_OK)
-        rc = ls_run_commit(run, LS_STEAL(tx), LS_AFTER_COMMITTED, err);
-    if (rc == LS_OK)
-        run->intent.state = LS_INTENT_COMMITTED;
-    return rc;
+    return rc == LS_OK ? ls_run_commit_point(run, LS_STEAL(tx), false, err) : rc;
 }
 
 static enum ls_rc finish(struct ls_run *run, struct ls_err *err)
@@ -194,16 +188,10 @@ static enum ls_rc accept_overwritten(struct ls_run *run, const struct ls_object_
         ls_record_from_object(&write.image.record, info, &page.items[0].record);
         rc = cat->ops->images_write(tx, &write, 1, err);
     }
-    if (rc == LS_OK || rc == LS_NOT_FOUND)
-        rc = ls_run_audit(run, tx, ls_run_outcome(run, false),
-                          "the destination was overwritten already; its row follows the bytes", err);
-    if (rc == LS_OK)
-        rc = cat->ops->intent_close(tx, run->intent.id, run->engine->instance, err);
-    if (rc == LS_OK)
-        rc = ls_run_commit(run, LS_STEAL(tx), LS_AFTER_CLOSED, err);
-    if (rc == LS_OK)
-        run->journaled = false;
-    return rc;
+    if (rc != LS_OK && rc != LS_NOT_FOUND)
+        return rc;
+    return ls_run_close_in(run, LS_STEAL(tx), ls_run_outcome(run, false),
+                           "the destination was overwritten already; its row follows the bytes", err);
 }
 
 static enum ls_rc settle_over(struct ls_run *run, bool *out_forward, struct ls_err *err)

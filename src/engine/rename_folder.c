@@ -263,18 +263,7 @@ static enum ls_rc commit_rename(struct ls_run *run, struct ls_err *err)
     enum ls_rc rc = cat->ops->begin(cat, &tx, err);
     if (rc == LS_OK)
         rc = change_rows(run, tx, err);
-    if (rc != LS_OK)
-        return rc;
-    if (run->n_items == 0) { /* an empty folder: nothing remains */
-        rc = ls_run_commit_closed(run, LS_STEAL(tx), ls_run_outcome(run, true), NULL, err);
-    } else {
-        rc = cat->ops->intent_commit(tx, run->intent.id, run->engine->instance, err);
-        if (rc == LS_OK)
-            rc = ls_run_commit(run, LS_STEAL(tx), LS_AFTER_COMMITTED, err);
-    }
-    if (rc == LS_OK)
-        run->intent.state = LS_INTENT_COMMITTED;
-    return rc;
+    return rc == LS_OK ? ls_run_commit_point(run, LS_STEAL(tx), run->n_items == 0, err) : rc;
 }
 
 static enum ls_rc finish(struct ls_run *run, struct ls_err *err)

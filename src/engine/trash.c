@@ -86,13 +86,7 @@ static enum ls_rc commit_restore(struct ls_run *run, struct ls_err *err)
     }
     if (rc == LS_OK)
         rc = cat->ops->trash_remove(tx, id, err);
-    if (rc == LS_OK)
-        rc = cat->ops->intent_commit(tx, run->intent.id, run->engine->instance, err);
-    if (rc == LS_OK)
-        rc = ls_run_commit(run, LS_STEAL(tx), LS_AFTER_COMMITTED, err);
-    if (rc == LS_OK)
-        run->intent.state = LS_INTENT_COMMITTED;
-    return rc;
+    return rc == LS_OK ? ls_run_commit_point(run, LS_STEAL(tx), false, err) : rc;
 }
 
 static enum ls_rc finish_restore(struct ls_run *run, struct ls_err *err)
@@ -207,15 +201,7 @@ static enum ls_rc finish_purge(struct ls_run *run, uint64_t *out_removed, struct
         rc = cat->ops->trash_remove(tx, id, err);
         ++*out_removed;
     }
-    if (rc == LS_OK)
-        rc = ls_run_audit(run, tx, ls_run_outcome(run, true), NULL, err);
-    if (rc == LS_OK)
-        rc = cat->ops->intent_close(tx, run->intent.id, run->engine->instance, err);
-    if (rc == LS_OK)
-        rc = ls_run_commit(run, LS_STEAL(tx), LS_AFTER_CLOSED, err);
-    if (rc == LS_OK)
-        run->journaled = false;
-    return rc;
+    return rc == LS_OK ? ls_run_close_in(run, LS_STEAL(tx), ls_run_outcome(run, true), NULL, err) : rc;
 }
 
 enum ls_rc ls_purge_settle(struct ls_run *run, bool *out_forward, struct ls_err *err)
