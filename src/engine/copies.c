@@ -382,7 +382,7 @@ static enum ls_rc copy_back(struct ls_run *run, const struct ls_intent_item *ite
     return ls_store_copy_many(run->engine->store, &back, 1, err);
 }
 
-enum ls_rc ls_copies_undo(struct ls_run *run, struct ls_err *err)
+enum ls_rc ls_copies_undo(struct ls_run *run, enum ls_rc (*undone)(struct ls_err *err), struct ls_err *err)
 {
     LS_AUTO(ends) struct ends e = {0};
     size_t n = 0;
@@ -411,5 +411,6 @@ enum ls_rc ls_copies_undo(struct ls_run *run, struct ls_err *err)
                 *err = why;
             return why.rc != LS_OK ? why.rc : LS_IO;
         }
-    return LS_OK;
+    rc = undone(err);
+    return rc == LS_OK ? ls_run_close(run, ls_run_outcome(run, false), NULL, err) : rc;
 }

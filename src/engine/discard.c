@@ -152,13 +152,12 @@ static enum ls_rc finish_discard(struct ls_run *run, struct ls_remove_object *go
                : rc;
 }
 
-enum ls_rc ls_discard_settle(struct ls_run *run, bool *out_forward, struct ls_err *err)
+enum ls_rc ls_discard_settle(struct ls_run *run, struct ls_err *err)
 {
     LS_AUTO(ls_free) struct ls_remove_object *gone = calloc(run->n_items + 1, sizeof(*gone));
     if (!gone)
         return ls_err_nomem(err);
-    *out_forward = run->intent.state == LS_INTENT_COMMITTED;
-    if (*out_forward)
+    if (run->intent.state == LS_INTENT_COMMITTED)
         return finish_discard(run, gone, err);
     struct ls_err why = LS_ERR_INIT;
     for (size_t i = 0; i < run->n_items; i++)

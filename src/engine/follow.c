@@ -313,15 +313,11 @@ static enum ls_rc finish(struct ls_run *run, struct ls_err *err)
     return rc == LS_OK ? ls_run_close(run, ls_run_outcome(run, true), detail, err) : rc;
 }
 
-enum ls_rc ls_follow_settle(struct ls_run *run, bool *out_forward, struct ls_err *err)
+static enum ls_rc undone(struct ls_err *err) { return SETTLE_STEP("follow.undone", err); }
+
+enum ls_rc ls_follow_settle(struct ls_run *run, struct ls_err *err)
 {
-    *out_forward = run->intent.state == LS_INTENT_COMMITTED;
-    if (*out_forward)
-        return finish(run, err);
-    enum ls_rc rc = ls_copies_undo(run, err);
-    if (rc == LS_OK)
-        rc = SETTLE_STEP("follow.undone", err);
-    return rc == LS_OK ? ls_run_close(run, ls_run_outcome(run, false), NULL, err) : rc;
+    return run->intent.state == LS_INTENT_COMMITTED ? finish(run, err) : ls_copies_undo(run, undone, err);
 }
 
 /* ---- the calls ---- */

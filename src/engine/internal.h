@@ -275,8 +275,9 @@ enum ls_rc ls_copies_run(struct ls_run *run, enum ls_rc (*step)(struct ls_err *e
 /* After the commit: remove the sources, but those of items whose done is set. *out_detail (pool) says what was left, or
  * NULL. Not LS_OK: left to recovery. */
 enum ls_rc ls_copies_remove_sources(struct ls_run *run, const char **out_detail, struct ls_err *err) LS_MUST_CHECK;
-/* Before the commit: remove the copies that are ours, put orphans back. */
-enum ls_rc ls_copies_undo(struct ls_run *run, struct ls_err *err) LS_MUST_CHECK;
+/* Before the commit: remove the copies that are ours, put orphans back, and close; undone is the fail point between. */
+enum ls_rc ls_copies_undo(struct ls_run *run, enum ls_rc (*undone)(struct ls_err *err), struct ls_err *err)
+    LS_MUST_CHECK;
 /* Remove leftovers of an upload in parts, if it was that large; failing at it is only logged. */
 void ls_abort_parts(struct ls_run *run, const char *key, uint64_t size_bytes);
 /* Does the object at dest come from this COPY item? */
@@ -286,11 +287,12 @@ const struct ls_intent_item *ls_orphan_at(const struct ls_run *run, const char *
 
 /* ---- settling: from whatever state the journal shows to done or undone, and closed ---- */
 enum ls_rc ls_settle(struct ls_run *run, bool *out_forward, struct ls_err *err) LS_MUST_CHECK; /* recover.c */
+/* Those with out_forward set it to true when they go forward before the commit point. */
 enum ls_rc ls_put_settle(struct ls_run *run, bool *out_forward, struct ls_err *err) LS_MUST_CHECK;
 enum ls_rc ls_remove_settle(struct ls_run *run, struct ls_err *err) LS_MUST_CHECK;
 enum ls_rc ls_rename_settle(struct ls_run *run, bool *out_forward, struct ls_err *err) LS_MUST_CHECK;
-enum ls_rc ls_discard_settle(struct ls_run *run, bool *out_forward, struct ls_err *err) LS_MUST_CHECK;
-enum ls_rc ls_restore_settle(struct ls_run *run, bool *out_forward, struct ls_err *err) LS_MUST_CHECK;
+enum ls_rc ls_discard_settle(struct ls_run *run, struct ls_err *err) LS_MUST_CHECK;
+enum ls_rc ls_restore_settle(struct ls_run *run, struct ls_err *err) LS_MUST_CHECK;
 enum ls_rc ls_purge_settle(struct ls_run *run, bool *out_forward, struct ls_err *err) LS_MUST_CHECK;
 /* Settle our own leftovers and dead instances' intents if nobody is at it; for a run that waits for a claim. */
 void ls_recover_if_idle(struct ls_engine *engine);

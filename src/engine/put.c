@@ -403,10 +403,8 @@ static enum ls_rc settle_back(struct ls_run *run, bool ours, struct ls_err *err)
 
 enum ls_rc ls_put_settle(struct ls_run *run, bool *out_forward, struct ls_err *err)
 {
-    if (run->intent.state == LS_INTENT_COMMITTED) {
-        *out_forward = true;
+    if (run->intent.state == LS_INTENT_COMMITTED)
         return finish(run, err);
-    }
     const struct ls_intent_item *item = &run->items[0];
     struct ls_object_info info;
     ls_abort_parts(run, item->key, item->size_bytes);

@@ -31,10 +31,10 @@ enum ls_rc ls_settle(struct ls_run *run, bool *out_forward, struct ls_err *err)
     case LS_OP_RENAME:
         return ls_rename_settle(run, out_forward, err);
     case LS_OP_DISCARD:
-        return ls_discard_settle(run, out_forward, err);
+        return ls_discard_settle(run, err);
     case LS_OP_RESTORE:
         if (run->n_items > 0)
-            return ls_restore_settle(run, out_forward, err);
+            return ls_restore_settle(run, err);
         break;
     case LS_OP_PURGE:
         return ls_purge_settle(run, out_forward, err);

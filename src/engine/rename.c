@@ -219,27 +219,24 @@ static enum ls_rc settle_over(struct ls_run *run, bool *out_forward, struct ls_e
     return rc == LS_OK ? finish(run, err) : rc;
 }
 
+static enum ls_rc undone(struct ls_err *err) { return SETTLE_STEP("rename.undone", err); }
+
 static enum ls_rc settle_file(struct ls_run *run, bool *out_forward, struct ls_err *err)
 {
-    if (run->intent.state == LS_INTENT_COMMITTED) {
-        *out_forward = true;
+    if (run->intent.state == LS_INTENT_COMMITTED)
         return finish(run, err);
-    }
     if (ls_run_arg(run, "over", NULL) && run->items[0].dest_etag)
         return settle_over(run, out_forward, err);
-    enum ls_rc rc = ls_copies_undo(run, err);
-    if (rc == LS_OK)
-        rc = SETTLE_STEP("rename.undone", err);
-    return rc == LS_OK ? ls_run_close(run, ls_run_outcome(run, false), NULL, err) : rc;
+    return ls_copies_undo(run, undone, err);
 }
 
 enum ls_rc ls_rename_settle(struct ls_run *run, bool *out_forward, struct ls_err *err)
 {
     bool file = false;
     if (ls_run_arg(run, "follow", NULL))
-        return ls_follow_settle(run, out_forward, err);
+        return ls_follow_settle(run, err);
     (void)ls_run_arg(run, "over", &file);
-    return file ? settle_file(run, out_forward, err) : ls_rename_folder_settle(run, out_forward, err);
+    return file ? settle_file(run, out_forward, err) : ls_rename_folder_settle(run, err);
 }
 
 /* ---- the call ---- */

@@ -98,15 +98,12 @@ static enum ls_rc finish_restore(struct ls_run *run, struct ls_err *err)
     return rc == LS_OK ? ls_run_close(run, ls_run_outcome(run, true), detail, err) : rc;
 }
 
-enum ls_rc ls_restore_settle(struct ls_run *run, bool *out_forward, struct ls_err *err)
+static enum ls_rc restore_undone(struct ls_err *err) { return SETTLE_STEP("restore.undone", err); }
+
+enum ls_rc ls_restore_settle(struct ls_run *run, struct ls_err *err)
 {
-    *out_forward = run->intent.state == LS_INTENT_COMMITTED;
-    if (*out_forward)
-        return finish_restore(run, err);
-    enum ls_rc rc = ls_copies_undo(run, err);
-    if (rc == LS_OK)
-        rc = SETTLE_STEP("restore.undone", err);
-    return rc == LS_OK ? ls_run_close(run, ls_run_outcome(run, false), NULL, err) : rc;
+    return run->intent.state == LS_INTENT_COMMITTED ? finish_restore(run, err)
+                                                    : ls_copies_undo(run, restore_undone, err);
 }
 
 static enum ls_rc restored(struct ls_err *err) { return OP_STEP("restore.copied", err); }
