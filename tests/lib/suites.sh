@@ -67,7 +67,7 @@ sh_sources() {
 tidy() {
     local flags
     configured clang CC=clang || return
-    flags="-std=gnu17 -Isrc -Iinclude -I$LOCKSTEP_TEST_BUILD/clang -include config.h $(pkg-config --cflags fuse3 libpq)"
+    flags="-std=gnu17 -Isrc -Iinclude -I$LOCKSTEP_TEST_BUILD/clang -include config.h $(pkg-config --cflags fuse3 libpq libmicrohttpd gnutls)"
     export flags
     # shellcheck disable=SC2016 # the inner shell expands it
     c_sources | grep '^src/.*\.c$' | timeout -k 5 700 xargs -P "$JOBS" -n 3 \
