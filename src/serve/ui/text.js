@@ -4,6 +4,19 @@
 const number = new Intl.NumberFormat("en");
 const s = (n, one, many = `${one}s`) => `${number.format(n)} ${n === 1 ? one : many}`;
 
+const kinds = {
+  all: "All",
+  synced: "Synced",
+  orphaned: "Orphaned",
+  missing: "Missing",
+  stale: "Stale",
+  moved: "Moved",
+  misfiled: "Misfiled",
+  misplaced: "Misplaced",
+  pending: "Pending",
+  twin: "Twin",
+};
+
 export const text = {
   name: "lockstep",
   tagline: "Image bucket and catalog, in step",
@@ -64,18 +77,7 @@ export const text = {
 
   alerts: { region: "Messages", close: "Close this message" },
 
-  kinds: {
-    all: "All",
-    synced: "Synced",
-    orphaned: "Orphaned",
-    missing: "Missing",
-    stale: "Stale",
-    moved: "Moved",
-    misfiled: "Misfiled",
-    misplaced: "Misplaced",
-    pending: "Pending",
-    twin: "Twin",
-  },
+  kinds,
   kindMeans: {
     all: "Everything that differs between the bucket and the catalog.",
     orphaned: "Files in the bucket that no record points at.",
@@ -93,15 +95,10 @@ export const text = {
     check: "Check Sync Status",
     sync: "Sync All Now",
     cards: {
+      ...kinds,
       total: "Total Images",
-      synced: "Synced",
       orphaned: "Orphaned Files",
       missing: "Missing Records",
-      stale: "Stale",
-      moved: "Moved",
-      misfiled: "Misfiled",
-      misplaced: "Misplaced",
-      pending: "Pending",
       age: "Last check",
     },
     cardNotes: {
@@ -318,19 +315,7 @@ export const text = {
     heading: "Products",
     caption: "Products and what differs in them, as of the last complete check",
     search: "Part of a product's id",
-    columns: {
-      product: "Product",
-      variants: "Variants",
-      images: "Images",
-      problems: "Differences",
-      orphaned: "Orphaned",
-      missing: "Missing",
-      stale: "Stale",
-      moved: "Moved",
-      misfiled: "Misfiled",
-      misplaced: "Misplaced",
-      pending: "Pending",
-    },
+    columns: { ...kinds, product: "Product", variants: "Variants", images: "Images", problems: "Differences" },
     sort: "Order",
     sorts: { product: "By id", "-product": "By id, backwards", "-problems": "Most differences first" },
     noScan:
@@ -407,19 +392,13 @@ export const text = {
     show: "show",
     showOf: (when) => `show the findings of ${when}`,
     columns: {
+      ...kinds,
       started: "Started",
       took: "Took",
       state: "State",
       scope: "Of",
       findings: "Findings",
       total: "Images",
-      synced: "Synced",
-      orphaned: "Orphaned",
-      missing: "Missing",
-      stale: "Stale",
-      moved: "Moved",
-      misfiled: "Misfiled",
-      misplaced: "Misplaced",
       errors: "Errors",
     },
     states: { complete: "complete", incomplete: "incomplete", running: "running", died: "broke off" },
