@@ -604,6 +604,9 @@ struct ls_tx {
 /* Takes NULL. */
 void ls_catalog_close(struct ls_catalog *cat);
 
+/* End a transaction whose steps returned rc: commit it, or roll it back and return rc. */
+enum ls_rc ls_catalog_end(struct ls_tx *tx, enum ls_rc rc, struct ls_err *err) LS_MUST_CHECK;
+
 /* One row: LS_NOT_FOUND when there is none; out holds exactly one item otherwise. */
 enum ls_rc ls_catalog_image_get(struct ls_catalog *cat, struct ls_tx *tx, const char *key, struct ls_image_page *out,
                                 struct ls_err *err) LS_MUST_CHECK;

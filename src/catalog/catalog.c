@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What is the same for every catalog: closing, the one-row read, freeing of pages, and the words for operations.
+ * What is the same for every catalog: closing, the end of a transaction, the one-row read, freeing of pages, and the
+ * words for operations.
  */
 #include "lockstep/catalog.h"
 
@@ -14,6 +15,15 @@ void ls_catalog_close(struct ls_catalog *cat)
 {
     if (cat)
         cat->ops->close(cat);
+}
+
+enum ls_rc ls_catalog_end(struct ls_tx *tx, enum ls_rc rc, struct ls_err *err)
+{
+    const struct ls_catalog_ops *ops = tx->cat->ops;
+    if (rc == LS_OK)
+        return ops->commit(tx, err);
+    ops->rollback(tx);
+    return rc;
 }
 
 enum ls_rc ls_catalog_image_get(struct ls_catalog *cat, struct ls_tx *tx, const char *key, struct ls_image_page *out,

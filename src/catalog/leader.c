@@ -71,9 +71,5 @@ enum ls_rc ls_leader_raise(struct ls_catalog *cat, enum ls_lead role, const char
     enum ls_rc rc = cat->ops->begin(cat, &tx, err);
     if (rc != LS_OK)
         return rc;
-    rc = write_leader(tx, role, instance, out_epoch, err);
-    if (rc == LS_OK)
-        return cat->ops->commit(tx, err);
-    cat->ops->rollback(tx);
-    return rc;
+    return ls_catalog_end(tx, write_leader(tx, role, instance, out_epoch, err), err);
 }

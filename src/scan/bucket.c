@@ -102,12 +102,7 @@ static enum ls_rc remember(struct ls_catalog *cat, const char *id, struct ls_err
     enum ls_rc rc = cat->ops->begin(cat, &tx, err);
     if (rc)
         return rc;
-    rc = cat->ops->meta_set(tx, META, id, err);
-    if (rc) {
-        cat->ops->rollback(tx);
-        return rc;
-    }
-    return cat->ops->commit(tx, err);
+    return ls_catalog_end(tx, cat->ops->meta_set(tx, META, id, err), err);
 }
 
 enum ls_rc ls_bucket_accept(struct ls_engine *engine, const struct ls_bucket_ids *ids, struct ls_err *err)

@@ -70,19 +70,15 @@ enum ls_rc ls_keeper_put(struct ls_keeper *keeper, struct ls_tx *tx, struct ls_e
 
 static enum ls_rc flush_once(struct ls_keeper *keeper, struct ls_err *err)
 {
-    const struct ls_catalog_ops *ops = keeper->cat->ops;
     struct ls_tx *tx;
-    enum ls_rc rc = ops->begin_relaxed(keeper->cat, &tx, err);
+    enum ls_rc rc = keeper->cat->ops->begin_relaxed(keeper->cat, &tx, err);
     if (rc)
         return rc;
     if (keeper->fence)
         rc = keeper->fence(keeper->ctx, tx, err);
     if (!rc)
         rc = ls_keeper_put(keeper, tx, err);
-    if (!rc)
-        return ops->commit(tx, err);
-    ops->rollback(tx);
-    return rc;
+    return ls_catalog_end(tx, rc, err);
 }
 
 enum ls_rc ls_keeper_flush(struct ls_keeper *keeper, struct ls_err *err)

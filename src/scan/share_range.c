@@ -134,11 +134,7 @@ enum ls_rc ls_share_take(struct ls_share *share, struct ls_claimed *out, struct 
     enum ls_rc rc = cat->ops->begin_relaxed(cat, &tx, err);
     if (rc)
         return rc;
-    rc = take_in(share, tx, out, err);
-    if (!rc)
-        rc = cat->ops->commit(tx, err);
-    else
-        cat->ops->rollback(tx);
+    rc = ls_catalog_end(tx, take_in(share, tx, out, err), err);
     if (rc)
         out->number = -1;
     if (!rc && out->number >= 0 && LS_FAILPOINT("scan.share.taken"))
@@ -158,10 +154,7 @@ enum ls_rc ls_share_take_over(struct ls_share *share, const struct ls_scan_range
     rc = cat->ops->scan_range_take_over(tx, from, share->instance, &out->turn, err);
     if (!rc)
         rc = clear_leftovers(share, tx, out, err);
-    if (!rc)
-        rc = cat->ops->commit(tx, err);
-    else
-        cat->ops->rollback(tx);
+    rc = ls_catalog_end(tx, rc, err);
     if (rc)
         out->number = -1;
     if (rc == LS_CONFLICT)
@@ -257,13 +250,8 @@ static enum ls_rc record(struct work *w, const struct ls_scan_row *run, struct l
     for (bool unknown = false;;) {
         struct ls_tx *tx;
         enum ls_rc rc = cat->ops->begin(cat, &tx, err);
-        if (!rc) {
-            rc = record_in(w, tx, run, err);
-            if (!rc)
-                rc = cat->ops->commit(tx, err);
-            else
-                cat->ops->rollback(tx);
-        }
+        if (!rc)
+            rc = ls_catalog_end(tx, record_in(w, tx, run, err), err);
         if (!rc)
             return LS_OK;
         w->next.number = -1;
@@ -329,10 +317,7 @@ static enum ls_rc write_changes(struct work *w, struct ls_err *err)
         if (!rc)
             rc = cat->ops->findings_remove(tx, w->range.scan, ls_finding_kind_name((enum ls_finding_kind)kind), "",
                                            NULL, err);
-        if (!rc)
-            rc = cat->ops->commit(tx, err);
-        else
-            cat->ops->rollback(tx);
+        rc = ls_catalog_end(tx, rc, err);
         if (rc)
             return rc;
     }

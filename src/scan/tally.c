@@ -34,11 +34,7 @@ static enum ls_rc put_once(struct counting *c)
     enum ls_rc rc = cat->ops->begin_relaxed(cat, &tx, c->err);
     if (rc)
         return rc;
-    rc = cat->ops->tally_put(tx, c->id, c->tallies, c->n, c->err);
-    if (!rc)
-        return cat->ops->commit(tx, c->err);
-    cat->ops->rollback(tx);
-    return rc;
+    return ls_catalog_end(tx, cat->ops->tally_put(tx, c->id, c->tallies, c->n, c->err), c->err);
 }
 
 static enum ls_rc flush(struct counting *c)

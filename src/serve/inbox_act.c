@@ -295,10 +295,7 @@ static enum ls_rc forget(struct batch *b, int64_t epoch, size_t *out_waiting, st
     rc = ls_leader_check(tx, LS_LEAD_INBOX, epoch, err);
     if (rc == LS_OK)
         rc = cat->ops->event_remove(tx, seqs, n, err);
-    if (rc == LS_OK)
-        rc = cat->ops->commit(tx, err);
-    else
-        cat->ops->rollback(tx);
+    rc = ls_catalog_end(tx, rc, err);
     for (int i = 0; rc == LS_OK && i < LS_EVENT_RESULTS; i++)
         ls_metrics_events(&b->serve->metrics, (enum ls_event_result)i, counts[i]);
     for (size_t i = 0; rc == LS_OK && i < b->page->n; i++)

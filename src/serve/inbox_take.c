@@ -53,11 +53,7 @@ static enum ls_rc keep(struct ls_serve *serve, const struct ls_event *events, si
     rc = n > 0 ? cat->ops->event_add(tx, events, n, err) : LS_OK;
     if (rc == LS_OK && !atomic_load(&serve->events_noted))
         rc = note_since(serve, tx, err);
-    if (rc != LS_OK) {
-        cat->ops->rollback(tx);
-        return rc;
-    }
-    rc = cat->ops->commit(tx, err);
+    rc = ls_catalog_end(tx, rc, err);
     if (rc != LS_OK)
         return rc;
     atomic_store(&serve->events_noted, true);

@@ -38,8 +38,5 @@ enum ls_rc ls_cursor_set(struct ls_catalog *cat, int64_t epoch, int64_t seq, str
     rc = ls_leader_check(tx, LS_LEAD_SETTLER, epoch, err);
     if (rc == LS_OK)
         rc = cat->ops->meta_set(tx, SETTING, text, err);
-    if (rc == LS_OK)
-        return cat->ops->commit(tx, err);
-    cat->ops->rollback(tx);
-    return rc;
+    return ls_catalog_end(tx, rc, err);
 }
