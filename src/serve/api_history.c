@@ -55,14 +55,10 @@ void ls_api_audit(struct ls_serve *serve, struct ls_request *req, struct ls_repl
     unsigned limit;
     if (!read_page(req, &before, &limit, reply))
         return;
-    if (cat->ops->audit_page(cat, before, prefix ? prefix : "", limit, &page, &err)) {
-        ls_problem_err(reply, &err);
-        return;
-    }
+    enum ls_rc rc = cat->ops->audit_page(cat, before, prefix ? prefix : "", limit, &page, &err);
     struct ls_json json;
-    if (!ls_reply_json(reply, 200, &json))
+    if (!ls_problem_or_object(reply, rc, &err, &json))
         return;
-    ls_json_object(&json, NULL);
     ls_json_array(&json, "entries");
     for (size_t i = 0; i < page.n; i++)
         json_entry(&json, &page.items[i]);

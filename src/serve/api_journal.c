@@ -79,11 +79,8 @@ void ls_api_journal(struct ls_serve *serve, struct ls_request *req, struct ls_re
     enum ls_rc rc = cat->ops->intent_list(cat, NULL, &intents, &err);
     if (!rc)
         rc = cat->ops->instance_list(cat, &instances, &err);
-    if (rc)
-        ls_problem_err(reply, &err);
-    if (rc || !ls_reply_json(reply, 200, &json))
+    if (!ls_problem_or_object(reply, rc, &err, &json))
         return;
-    ls_json_object(&json, NULL);
     ls_json_array(&json, "intents");
     for (size_t i = 0; i < intents.n && !rc; i++)
         rc = json_intent(&json, cat, &intents.items[i], is_alive(&instances, intents.items[i].instance), &err);

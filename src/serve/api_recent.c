@@ -61,11 +61,8 @@ void ls_api_recent(struct ls_serve *serve, struct ls_request *req, struct ls_rep
     if (!rc)
         rc = cat->ops->event_count(cat, &count, &err);
     struct ls_json json;
-    if (rc)
-        ls_problem_err(reply, &err);
-    if (rc || !ls_reply_json(reply, 200, &json))
+    if (!ls_problem_or_object(reply, rc, &err, &json))
         return;
-    ls_json_object(&json, NULL);
     ls_json_array(&json, "events");
     json_events(&json, &serve->recent, &waiting);
     ls_json_end_array(&json);

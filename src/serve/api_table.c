@@ -116,11 +116,8 @@ void ls_api_table(struct ls_serve *serve, struct ls_request *req, struct ls_repl
     if (!rc)
         rc = cat->ops->product_table(cat, &query, &page, &err);
     struct ls_json json;
-    if (rc)
-        ls_problem_err(reply, &err);
-    if (rc || !ls_reply_json(reply, 200, &json))
+    if (!ls_problem_or_object(reply, rc, &err, &json))
         return;
-    ls_json_object(&json, NULL);
     ls_json_array(&json, "products");
     for (size_t i = 0; i < page.n; i++)
         json_row(&json, &page.items[i]);

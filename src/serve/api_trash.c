@@ -33,14 +33,11 @@ void ls_api_trash(struct ls_serve *serve, struct ls_request *req, struct ls_repl
     if (!ls_request_query_number(req, "limit", LS_LIST_MOST, &limit, reply))
         return;
     limit = limit ? limit : 1;
-    if (cat->ops->trash_page(cat, NULL, after ? after : "", prefix ? prefix : "", (unsigned)limit, &page, &err)) {
-        ls_problem_err(reply, &err);
-        return;
-    }
+    enum ls_rc rc =
+        cat->ops->trash_page(cat, NULL, after ? after : "", prefix ? prefix : "", (unsigned)limit, &page, &err);
     struct ls_json json;
-    if (!ls_reply_json(reply, 200, &json))
+    if (!ls_problem_or_object(reply, rc, &err, &json))
         return;
-    ls_json_object(&json, NULL);
     ls_json_array(&json, "items");
     for (size_t i = 0; i < page.n; i++)
         json_item(&json, &page.items[i]);
@@ -74,14 +71,10 @@ void ls_api_trash_purge(struct ls_serve *serve, struct ls_request *req, struct l
     }
     /* Everything is up to the next millisecond: ids and stamps are not finer. */
     int64_t before_ns = ls_now_ns() + (age_ms ? -age_ms * LS_NS_PER_MS : LS_NS_PER_MS);
-    if (ls_engine_trash_purge(serve->opts->engine, before_ns, prefix, &removed, &err)) {
-        ls_problem_err(reply, &err);
-        return;
-    }
+    enum ls_rc rc = ls_engine_trash_purge(serve->opts->engine, before_ns, prefix, &removed, &err);
     struct ls_json json;
-    if (!ls_reply_json(reply, 200, &json))
+    if (!ls_problem_or_object(reply, rc, &err, &json))
         return;
-    ls_json_object(&json, NULL);
     ls_json_uint(&json, "removed", removed);
     ls_json_end_object(&json);
     ls_json_newline(&json);

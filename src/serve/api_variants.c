@@ -22,14 +22,10 @@ void ls_api_products(struct ls_serve *serve, struct ls_request *req, struct ls_r
     if (!ls_request_query_number(req, "limit", LS_LIST_MOST, &limit, reply))
         return;
     limit = limit ? limit : 1;
-    if (cat->ops->product_page(cat, NULL, after ? after : "", (unsigned)limit, &page, &err)) {
-        ls_problem_err(reply, &err);
-        return;
-    }
+    enum ls_rc rc = cat->ops->product_page(cat, NULL, after ? after : "", (unsigned)limit, &page, &err);
     struct ls_json json;
-    if (!ls_reply_json(reply, 200, &json))
+    if (!ls_problem_or_object(reply, rc, &err, &json))
         return;
-    ls_json_object(&json, NULL);
     ls_json_array(&json, "products");
     for (size_t i = 0; i < page.n; i++) {
         ls_json_object(&json, NULL);
@@ -62,14 +58,10 @@ void ls_api_variants(struct ls_serve *serve, struct ls_request *req, struct ls_r
     struct ls_err err = LS_ERR_INIT;
     if (!ls_api_product(serve, product, reply))
         return;
-    if (cat->ops->variant_list(cat, NULL, product, &page, &err)) {
-        ls_problem_err(reply, &err);
-        return;
-    }
+    enum ls_rc rc = cat->ops->variant_list(cat, NULL, product, &page, &err);
     struct ls_json json;
-    if (!ls_reply_json(reply, 200, &json))
+    if (!ls_problem_or_object(reply, rc, &err, &json))
         return;
-    ls_json_object(&json, NULL);
     ls_json_array(&json, "variants");
     for (size_t i = 0; i < page.n; i++)
         json_variant(&json, &page.items[i]);

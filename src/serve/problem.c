@@ -79,3 +79,13 @@ void ls_problem_err(struct ls_reply *reply, const struct ls_err *err)
     enum ls_rc rc = err->rc ? err->rc : LS_IO;
     ls_problem(reply, (unsigned)ls_rc_http(rc), ls_rc_name(rc), "%s", *err->text ? err->text : ls_rc_name(rc));
 }
+
+bool ls_problem_or_object(struct ls_reply *reply, enum ls_rc rc, const struct ls_err *err, struct ls_json *out_json)
+{
+    if (rc != LS_OK)
+        ls_problem_err(reply, err);
+    if (rc != LS_OK || !ls_reply_json(reply, 200, out_json))
+        return false;
+    ls_json_object(out_json, NULL);
+    return true;
+}

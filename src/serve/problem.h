@@ -20,4 +20,8 @@ bool ls_problem_begin(struct ls_reply *reply, unsigned status, const char *code,
                       struct ls_json *json);
 void ls_problem_end(struct ls_reply *reply, struct ls_json *json);
 
+/* Begin an answer of status 200 that is one JSON object; false, with err as the answer, when rc is a failure. */
+bool ls_problem_or_object(struct ls_reply *reply, enum ls_rc rc, const struct ls_err *err, struct ls_json *out_json)
+    LS_MUST_CHECK;
+
 #endif
