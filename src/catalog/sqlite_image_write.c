@@ -34,9 +34,12 @@ static enum ls_rc check_row(struct ls_sqlite_conn *conn, const char *key, const 
     return rc;
 }
 
-static enum ls_rc bind_variant(struct ls_query *q, const struct ls_image *image, struct ls_err *err)
+/* What an INSERT and an UPDATE begin with. */
+static enum ls_rc bind_columns(struct ls_query *q, const struct ls_image *image, struct ls_err *err)
 {
     int64_t id;
+    ls_query_text(q, image->key);
+    ls_query_text(q, image->product);
     if (!image->variant_id)
         ls_query_null(q);
     else if (ls_sqlite_id_parse(image->variant_id, &id))
@@ -44,6 +47,9 @@ static enum ls_rc bind_variant(struct ls_query *q, const struct ls_image *image,
     else
         return ls_err_set(err, LS_INVALID, "catalog: image row for %s: \"%s\" is no variant's id", image->key,
                           image->variant_id);
+    ls_query_text(q, image->weight);
+    ls_query_text(q, image->type);
+    ls_query_text(q, image->url);
     return LS_OK;
 }
 
@@ -69,14 +75,9 @@ static enum ls_rc insert_image(struct ls_sqlite_conn *conn, const struct ls_imag
         return rc;
     ls_time_iso(image->created_ns ? image->created_ns : now_ns, created);
     ls_time_iso(image->updated_ns ? image->updated_ns : now_ns, updated);
-    ls_query_text(&q, image->key);
-    ls_query_text(&q, image->product);
-    rc = bind_variant(&q, image, err);
+    rc = bind_columns(&q, image, err);
     if (rc != LS_OK)
         return rc;
-    ls_query_text(&q, image->weight);
-    ls_query_text(&q, image->type);
-    ls_query_text(&q, image->url);
     ls_query_text(&q, created);
     ls_query_text(&q, updated);
     rc = ls_query_run(&q, NULL, err);
@@ -92,14 +93,9 @@ static enum ls_rc update_image(struct ls_sqlite_conn *conn, const char *old_key,
     if (rc != LS_OK)
         return rc;
     ls_time_iso(now_ns, updated);
-    ls_query_text(&q, image->key);
-    ls_query_text(&q, image->product);
-    rc = bind_variant(&q, image, err);
+    rc = bind_columns(&q, image, err);
     if (rc != LS_OK)
         return rc;
-    ls_query_text(&q, image->weight);
-    ls_query_text(&q, image->type);
-    ls_query_text(&q, image->url);
     ls_query_text(&q, updated);
     ls_query_text(&q, old_key);
     rc = ls_query_run(&q, NULL, err);
