@@ -21,8 +21,7 @@ static enum ls_rc fill_event(void *ctx, size_t i, struct ls_pg_query *q, struct 
 
 enum ls_rc ls_pg_event_add(struct ls_tx *tx, const struct ls_event *items, size_t n, struct ls_err *err)
 {
-    size_t failed;
-    return ls_pg_run_many(tx, n, fill_event, (void *)(uintptr_t)items, &failed, err);
+    return ls_pg_run_many(tx, n, fill_event, (void *)(uintptr_t)items, NULL, err);
 }
 
 static enum ls_rc read_event(const PGresult *res, int row, void *item, struct ls_arena *arena, struct ls_err *err)
@@ -63,6 +62,5 @@ static enum ls_rc fill_seq(void *ctx, size_t i, struct ls_pg_query *q, struct ls
 
 enum ls_rc ls_pg_event_remove(struct ls_tx *tx, const int64_t *seqs, size_t n, struct ls_err *err)
 {
-    size_t failed;
-    return ls_pg_run_many(tx, n, fill_seq, (void *)(uintptr_t)seqs, &failed, err);
+    return ls_pg_run_many(tx, n, fill_seq, (void *)(uintptr_t)seqs, NULL, err);
 }

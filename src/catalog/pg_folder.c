@@ -103,11 +103,10 @@ static enum ls_rc fill_move(void *ctx, size_t i, struct ls_pg_query *q, struct l
 
 enum ls_rc ls_pg_folder_rename(struct ls_tx *tx, const char *from, const char *to, struct ls_err *err)
 {
-    size_t failed;
     LS_AUTO(ls_free) char *first = ls_strf("%s/", from);
     LS_AUTO(ls_free) char *end = ls_strf("%s0", from);
     struct moving moving = {from, first, end, to};
     if (!first || !end)
         return ls_err_nomem(err);
-    return ls_pg_run_many(tx, 2, fill_move, &moving, &failed, err);
+    return ls_pg_run_many(tx, 2, fill_move, &moving, NULL, err);
 }

@@ -189,7 +189,7 @@ enum ls_rc ls_pg_count(struct ls_catalog *cat, enum ls_pg_sql sql, uint64_t *out
 enum ls_rc ls_pg_run(struct ls_tx *tx, const struct ls_pg_query *query, int *out_changes, PGresult **out_res,
                      struct ls_err *err) LS_MUST_CHECK;
 /* Many statements that write, batch by batch; a failure spoils the transaction. `fill` makes the i-th of n (it may
- * leave LS_PG_NONE); *out_failed is the number of the one that failed. */
+ * leave LS_PG_NONE); *out_failed (may be NULL) is the number of the one that failed. */
 typedef enum ls_rc ls_pg_fill(void *ctx, size_t i, struct ls_pg_query *query, struct ls_err *err);
 enum ls_rc ls_pg_run_many(struct ls_tx *tx, size_t n, ls_pg_fill *fill, void *ctx, size_t *out_failed,
                           struct ls_err *err) LS_MUST_CHECK;

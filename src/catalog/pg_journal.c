@@ -64,11 +64,10 @@ enum ls_rc ls_pg_intent_add(struct ls_tx *tx, const struct ls_intent *intent, co
                             size_t n_claims, const struct ls_intent_item *items, size_t n_items, struct ls_err *err)
 {
     struct adding add = {intent, claims, n_claims, items};
-    size_t failed;
     enum ls_rc rc = ls_pg_claims_check(tx, claims, n_claims, err);
     if (rc != LS_OK)
         return rc; /* nothing is written yet */
-    return ls_pg_run_many(tx, 1 + n_claims + n_items, fill_add, &add, &failed, err);
+    return ls_pg_run_many(tx, 1 + n_claims + n_items, fill_add, &add, NULL, err);
 }
 
 enum ls_rc ls_pg_intent_item_set(struct ls_tx *tx, const char *intent, const struct ls_intent_item *item,

@@ -210,8 +210,7 @@ static enum ls_rc fill_range(void *ctx, size_t i, struct ls_pg_query *q, struct 
 
 enum ls_rc ls_pg_scan_ranges_add(struct ls_tx *tx, const struct ls_scan_range *items, size_t n, struct ls_err *err)
 {
-    size_t failed;
-    return ls_pg_run_many(tx, n, fill_range, (void *)(uintptr_t)items, &failed, err);
+    return ls_pg_run_many(tx, n, fill_range, (void *)(uintptr_t)items, NULL, err);
 }
 
 static enum ls_rc read_range(const PGresult *res, int row, void *item, struct ls_arena *arena, struct ls_err *err)
@@ -363,8 +362,7 @@ enum ls_rc ls_pg_findings_put(struct ls_tx *tx, int64_t scan, const struct ls_sc
                               struct ls_err *err)
 {
     struct putting put = {scan, items};
-    size_t failed;
-    return ls_pg_run_many(tx, n, fill_finding, &put, &failed, err);
+    return ls_pg_run_many(tx, n, fill_finding, &put, NULL, err);
 }
 
 enum ls_rc ls_pg_findings_remove(struct ls_tx *tx, int64_t scan, const char *kind, const char *after, const char *last,

@@ -32,8 +32,7 @@ static enum ls_rc fill_audit(void *ctx, size_t i, struct ls_pg_query *q, struct 
 
 enum ls_rc ls_pg_audit_add(struct ls_tx *tx, const struct ls_audit *items, size_t n, struct ls_err *err)
 {
-    size_t failed;
-    return ls_pg_run_many(tx, n, fill_audit, (void *)(uintptr_t)items, &failed, err);
+    return ls_pg_run_many(tx, n, fill_audit, (void *)(uintptr_t)items, NULL, err);
 }
 
 static enum ls_rc read_audit(const PGresult *res, int row, void *item, struct ls_arena *arena, struct ls_err *err)

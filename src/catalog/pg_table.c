@@ -31,8 +31,7 @@ static enum ls_rc fill_tally(void *ctx, size_t i, struct ls_pg_query *q, struct 
 enum ls_rc ls_pg_tally_put(struct ls_tx *tx, int64_t scan, const struct ls_tally *items, size_t n, struct ls_err *err)
 {
     struct putting put = {scan, items};
-    size_t failed;
-    return ls_pg_run_many(tx, n, fill_tally, &put, &failed, err);
+    return ls_pg_run_many(tx, n, fill_tally, &put, NULL, err);
 }
 
 static enum ls_rc read_row(const PGresult *res, int row, struct ls_table_row *out, struct ls_arena *arena,

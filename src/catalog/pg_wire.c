@@ -305,9 +305,11 @@ enum ls_rc ls_pg_run_many(struct ls_tx *tx, size_t n, ls_pg_fill *fill, void *ct
 {
     struct ls_pg_conn *conn;
     PGresult *results[LS_PG_BATCH];
-    size_t numbers[LS_PG_BATCH], at = 0, sent, failed = 0;
+    size_t numbers[LS_PG_BATCH], at = 0, sent, failed = 0, unasked;
     bool must_change[LS_PG_BATCH];
     enum ls_rc rc = ls_pg_tx_conn(tx, &conn, err);
+    if (!out_failed)
+        out_failed = &unasked;
     *out_failed = 0;
     while (rc == LS_OK && at < n) {
         rc = send_batch(conn, n, fill, ctx, &at, numbers, must_change, &sent, err);
