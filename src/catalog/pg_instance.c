@@ -333,11 +333,24 @@ static enum ls_rc lock_role(struct ls_pg *cat, enum ls_lead role, int64_t *out_e
     return rc;
 }
 
+/* Is the process dead that has the role? One of this host is waited for until its session has ended. */
+static bool has_died(struct ls_pg *cat, enum ls_lead role)
+{
+    struct ls_leader now;
+    bool alive = true;
+    return ls_leader_get(&cat->base, NULL, role, &now, NULL) == LS_OK &&
+           ls_pg_instance_alive(&cat->base, now.instance, &alive, NULL) == LS_OK && !alive;
+}
+
 enum ls_rc ls_pg_leader_take(struct ls_catalog *base, enum ls_lead role, int64_t *out_epoch, struct ls_err *err)
 {
     struct ls_pg *cat = ls_pg_of(base);
     uint64_t term;
     enum ls_rc rc = lock_role(cat, role, out_epoch, &term, err);
+    if (rc == LS_BUSY && has_died(cat, role)) {
+        ls_err_clear(err);
+        rc = lock_role(cat, role, out_epoch, &term, err);
+    }
     if (rc != LS_OK || *out_epoch)
         return rc;
     rc = ls_leader_raise(base, role, cat->id, out_epoch, err);

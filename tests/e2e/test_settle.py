@@ -4,6 +4,7 @@
 import os
 import signal
 import subprocess
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -233,6 +234,33 @@ def test_a_stopped_settler_that_was_taken_over_changes_nothing_afterwards(lockst
     assert lockstep.backend.objects() == objects
     assert lockstep.oracle.rows() == rows
     assert lockstep.json("status", "--json")["settling"]["cursor"] == cursor["cursor"]
+    lockstep.assert_in_step()
+
+
+@pytest.mark.pairs("postgres")
+def test_a_settler_that_was_killed_is_not_in_the_way_while_its_session_ends(lockstep):
+    seed(lockstep, ("p1", "500ml", 2))
+    lockstep.run("settle")
+    lockstep.oracle.execute("delete from product_image where file_name = ?", HERO)
+    stopped = lockstep.start("settle", failpoint="settle.acted=stop")
+    os.waitid(os.P_PID, stopped.pid, os.WSTOPPED)
+    sessions = lockstep.oracle.query(
+        "select distinct pid from pg_locks where locktype = 'advisory' and pid <> pg_backend_pid()"
+        " and database = (select oid from pg_database where datname = current_database())"
+    )
+    # The server is slow to notice: who asks meanwhile waits for that, and does not say that another process settles.
+    for (pid,) in sessions:
+        os.kill(pid, signal.SIGSTOP)
+    notices = threading.Timer(1, lambda: [os.kill(pid, signal.SIGCONT) for (pid,) in sessions])
+    notices.start()
+    try:
+        stopped.kill()
+        stopped.wait(60)
+        lockstep.run("settle")
+    finally:
+        notices.join()
+    assert behind(lockstep) == 0
+    assert HERO not in lockstep.backend.objects()
     lockstep.assert_in_step()
 
 
