@@ -146,7 +146,8 @@ static enum ls_rc await_child(int fd, pid_t child, struct ls_err *err)
     struct ls_err said;
     ssize_t n;
     size_t have = 0;
-    while (have < sizeof said && ((n = read(fd, (char *)&said + have, sizeof said - have)) > 0 || errno == EINTR))
+    while (have < sizeof said &&
+           ((n = read(fd, (char *)&said + have, sizeof said - have)) > 0 || (n < 0 && errno == EINTR)))
         have += n > 0 ? (size_t)n : 0;
     if (have == sizeof said) {
         if (said.rc)
