@@ -89,6 +89,7 @@ def test_a_running_mount_settles_what_a_dead_process_has_left(lockstep, folder):
     # Nobody starts, and nobody touches this path meanwhile: no operation meets the dead one's claim.
     wait_until(lambda: not lockstep.oracle.open_intents(), "the journal is empty", 60)
     judge(lockstep, "p1", before, before, "a put that was killed")
+    wait_until(lambda: "event=recovered" in mount.text(), "the mount says so")
     assert mount.text().count("event=recovered") == 1
     assert mount.unmount() == 0
     lockstep.assert_in_step()

@@ -82,7 +82,9 @@ def those_that_stopped(victims) -> list[Victim]:
 def settled_by(mount, lockstep, left: int) -> None:
     """The journal drains, and it was b's mount that did it."""
     assert left > 0
-    wait_until(lambda: not lockstep.oracle.open_intents(), f"the mount of b settles {left} intents", LOOK_S + 20)
+    wait_until(lambda: not lockstep.oracle.open_intents(), f"the mount of b settles {left} intents", LOOK_S + 80)
+    # An intent is closed first, and then said to be.
+    wait_until(lambda: mount.text().count("event=recovered ") >= left, "it says so of each")
     assert mount.text().count("event=recovered ") == left
 
 
@@ -291,10 +293,10 @@ def test_a_mount_that_was_cut_off_fails_one_call_and_goes_on(lockstep, a_and_b):
             text=True,
         )
     said = {point: mount.text() for point, mount in mounts.items()}
-    stopped = stopped_at_their_points([mount.process for mount in mounts.values()], 10)
+    stopped = stopped_at_their_points([mount.process for mount in mounts.values()])
     assert len(stopped) == len(MOUNTED), said
     assert a.end_sessions() > len(MOUNTED)
-    wait_until(lambda: not lockstep.oracle.open_intents(), "the mount of b settles what was left", LOOK_S + 20)
+    wait_until(lambda: not lockstep.oracle.open_intents(), "the mount of b settles what was left", LOOK_S + 80)
     before = both_sides(lockstep)
     for mount in mounts.values():
         mount.process.send_signal(signal.SIGCONT)
