@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,10 +48,13 @@ def make_certificate(folder: Path, ca: str, host: str) -> None:
     )  # fmt: skip
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+@contextmanager
+def kept_port():
+    """A port that nobody else gets before the server listens there, which may reuse it."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
 
 
 @dataclass
@@ -68,8 +72,8 @@ def tls(tmp_path_factory):
     make_ca(folder, "ca")
     make_ca(folder, "wrong")
     make_certificate(folder, "ca", "localhost")
-    password, port = "geheim" + secrets.token_hex(12), free_port()
-    with running_postgres(own=True) as admin:
+    password = "geheim" + secrets.token_hex(12)
+    with kept_port() as port, running_postgres(own=True) as admin:
         home = Path(admin.partition("host=")[2].partition("&")[0])
         owner = (home / "data").stat()
         for name in ("server.pem", "server.key"):
