@@ -157,7 +157,8 @@ def test_one_of_three_is_killed_and_the_others_take_over_its_ranges(shop):
         sharer.go_on()
     for sharer in others:
         assert sharer.lines() == expected
-    assert max(turn for _, _, _, turn, _ in ranges(shop)) == 2, "nothing was taken over"
+    # More often than once where who took it was away for a second itself.
+    assert max(turn for _, _, _, turn, _ in ranges(shop)) >= 2, "nothing was taken over"
     assert len(shared_scans(shop)) == 1
 
 
@@ -167,7 +168,8 @@ def test_a_stopped_one_is_taken_over_and_changes_nothing_when_it_goes_on(shop):
     others = [Sharer(shop), Sharer(shop)]
     for sharer in others:
         assert sharer.lines() == expected
-    assert max(turn for _, _, _, turn, _ in ranges(shop)) == 2, "nothing was taken over"
+    # More often than once where who took it was away for a second itself.
+    assert max(turn for _, _, _, turn, _ in ranges(shop)) >= 2, "nothing was taken over"
 
     def tables() -> tuple:
         return tuple(
