@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import pytest
+from harness import calls
 from harness.images import png, seed
 from harness.program import SLOW
 
@@ -93,7 +94,8 @@ def test_ls_df_and_stat_answer_while_the_store_is_silent(behind, proxy, folder, 
         for process in (writer, reader):
             process.kill()
             process.communicate()
-    # It comes back by itself.
+    # It comes back by itself, once the mount has settled what was left open at that name.
+    calls.settled(behind)
     assert answers("cp", folder / "new.png", hero / "new.png", limit=30).returncode == 0
     assert mount.unmount() == 0
     behind.run("recover")
