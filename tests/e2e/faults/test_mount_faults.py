@@ -80,8 +80,9 @@ def write(path, data: bytes) -> None:
 @pytest.mark.pairs("file", "postgres")
 def test_a_locked_catalog_is_ebusy_and_the_mount_goes_on(lockstep):
     seed(lockstep, ("p1", "500ml", 3))
-    lockstep.set_config("catalog", "busy_timeout", "300ms")
-    lockstep.set_config("store", "deadline", "500ms")
+    # How long each call waits, but also what the store and other writers have for an answer.
+    lockstep.set_config("catalog", "busy_timeout", "1s")
+    lockstep.set_config("store", "deadline", "3s")
     mount = lockstep.mount()
     hero = mount.products / HERO
     with lockstep.oracle.locked():
