@@ -4,6 +4,7 @@
 import os
 import signal
 import subprocess
+from contextlib import suppress
 
 import pytest
 from harness.images import png
@@ -23,7 +24,8 @@ def daemon(lockstep, folder):
     if mounted(path):
         subprocess.run(["fusermount3", "-u", "-z", path], timeout=30)
     for pid in daemons_of(path):
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_the_mount_is_usable_as_soon_as_the_command_returns(daemon, lockstep):
@@ -85,7 +87,8 @@ def test_the_secret_is_in_no_argument_no_log_and_no_file(lockstep_minio, folder)
     assert lockstep.backend.secret_key not in done.stdout + done.stderr
     for file in folder.rglob("*"):
         if file.is_file() and mount.path not in file.parents:
-            assert secret not in file.read_bytes(), f"the secret lies in {file}"
+            with suppress(FileNotFoundError):  # the mount is at work in its folders
+                assert secret not in file.read_bytes(), f"the secret lies in {file}"
 
 
 def test_two_mounts_of_one_bucket_stay_in_step(lockstep):
@@ -121,11 +124,13 @@ def test_the_mounts_figures_are_in_a_file_while_it_lives(lockstep, folder):
     hero.mkdir(parents=True)
     (hero / "a.png").write_bytes(bytes(1000))
     assert (hero / "a.png").read_bytes() == bytes(1000)
-    wait_until(lambda: figures() != before, "they are written again", 40)
-    after = figures()
-    assert after["lockstep_cache_bytes{}"] == 1000
-    assert after['lockstep_cache_lookups_total{result="hit"}'] >= 1
-    assert after['lockstep_operations_total{op="put",outcome="ok"}'] == 1
+    wanted = {"lockstep_cache_bytes{}": 1000, 'lockstep_operations_total{op="put",outcome="ok"}': 1}
+
+    def told() -> bool:  # not by figures that were written in the middle of the work
+        now = figures()
+        return wanted.items() <= now.items() and now['lockstep_cache_lookups_total{result="hit"}'] >= 1
+
+    wait_until(told, "the work is in the figures", 40)
     assert mount.unmount() == 0
     assert not path.exists(), "old figures are not new ones"
 
