@@ -170,6 +170,7 @@ OTHERS = {
 }
 
 
+@pytest.mark.timeout(600)
 def test_no_fail_point_of_the_engine_is_out_of_reach(lockstep_file):
     """Every engine.* point fires in an operation, in mending and trash, in the mount, or in a recovery of these."""
     lockstep = lockstep_file

@@ -244,7 +244,7 @@ def products_of(lockstep) -> dict[str, dict]:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_what_was_acknowledged_survives_and_the_mount_goes_on(shop, fault):
-    mount = shop.mount()
+    mount = shop.mount(limit_s=200)  # the work takes a minute where the machine is busy
     work = [kind(mount.products) for kind in KINDS]
     for each in work:
         each.prepare()

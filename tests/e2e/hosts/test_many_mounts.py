@@ -34,7 +34,7 @@ def settle(mounts, candidates, said=""):
         return found
 
     try:
-        wait_until(agree, "all mounts show one of the possible trees", 10)
+        wait_until(agree, "all mounts show one of the possible trees", 60)
     except AssertionError:
         trees = [shown(mount.products) for mount in mounts]
         wrong = [tree.differs(candidate) for tree in trees for candidate in candidates]
