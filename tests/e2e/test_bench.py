@@ -33,12 +33,13 @@ def test_the_bench_checks_outcomes_and_writes_its_figures(folder):
 @pytest.mark.timeout(300)
 def test_the_bench_of_serve_measures_each_system_at_each_number_of_connections(folder):
     figures = folder / "serve.json"
-    words = ["--images", "240", "--runs", "1", "--seconds", "1", "--connections", "1,8", "--json", str(figures)]
+    # Long enough for an answer on each connection of a busy machine: what has not ended by then is not counted.
+    words = ["--images", "240", "--runs", "1", "--seconds", "3", "--connections", "1,2", "--json", str(figures)]
     argv = [sys.executable, BENCH.with_name("serve.py"), *words]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
     measured = json.loads(figures.read_text())["figures"]
     systems = ("MinIO's listing", "MinIO, PostgreSQL", "directory, SQLite")
-    steps = {(system, images, n) for system in systems for images in (12, 1000) for n in (1, 8)}
+    steps = {(system, images, n) for system in systems for images in (12, 1000) for n in (1, 2)}
     assert {(f["system"], f["images"], f["connections"]) for f in measured} == steps and len(measured) == len(steps)
     assert all(f["requests"] > 0 and f["wrong"] == 0 and f["p99_ms"] >= f["p50_ms"] > 0 for f in measured)
