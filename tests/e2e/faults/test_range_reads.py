@@ -3,7 +3,6 @@
 
 import errno
 import os
-import signal
 import threading
 import time
 from contextlib import contextmanager
@@ -49,7 +48,7 @@ def with_big(lockstep):
     return lockstep.mount()
 
 
-def test_reads_of_a_stopped_store_end_in_time_and_go_on_afterwards(folder, database_url):
+def test_reads_of_a_stopped_store_end_in_time_and_go_on_afterwards(folder, database_url, stopped):
     with running_minio() as (server, process):
         lockstep = Lockstep(folder, MinioBackend(*server), database=database_url)
         try:
@@ -58,29 +57,27 @@ def test_reads_of_a_stopped_store_end_in_time_and_go_on_afterwards(folder, datab
             mount = with_big(lockstep)
             with opened(mount.path / KEY) as fd:
                 assert read(fd, 19) == 0  # from its end: nothing is read ahead
-                process.send_signal(signal.SIGSTOP)
-                since = time.monotonic()
                 results = {}
                 readers = [threading.Thread(target=lambda i=i: results.update({i: read(fd, i)})) for i in (3, 7, 8, 12)]
-                for reader in readers:
-                    reader.start()
-                # What needs no store is answered meanwhile.
-                assert read(fd, 19) == 0
-                assert sorted(os.listdir(mount.products)) == ["p1", "p2"]
-                assert os.stat(mount.path / KEY).st_size == SIZE
-                assert os.statvfs(mount.path).f_bsize > 0
-                for reader in readers:
-                    reader.join(2 * LIMIT_S * SLOW)
-                took = time.monotonic() - since
-                assert results == dict.fromkeys((3, 7, 8, 12), errno.EIO)
-                assert took < LIMIT_S * SLOW, f"took {took:.1f} s"
-                process.send_signal(signal.SIGCONT)
+                with stopped(process):
+                    since = time.monotonic()
+                    for reader in readers:
+                        reader.start()
+                    # What needs no store is answered meanwhile.
+                    assert read(fd, 19) == 0
+                    assert sorted(os.listdir(mount.products)) == ["p1", "p2"]
+                    assert os.stat(mount.path / KEY).st_size == SIZE
+                    assert os.statvfs(mount.path).f_bsize > 0
+                    for reader in readers:
+                        reader.join(2 * LIMIT_S * SLOW)
+                    took = time.monotonic() - since
+                    assert results == dict.fromkeys((3, 7, 8, 12), errno.EIO)
+                    assert took < LIMIT_S * SLOW, f"took {took:.1f} s"
                 assert [read(fd, i) for i in (3, 7, 8, 12, 0)] == [0] * 5
             assert "event=read-failed" in mount.text()
             assert (mount.path / KEY).read_bytes() == DATA
             assert mount.unmount() == 0
         finally:
-            process.send_signal(signal.SIGCONT)
             lockstep.close()
 
 

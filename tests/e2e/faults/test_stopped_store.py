@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import time
-from contextlib import contextmanager
 
 import pytest
 from harness import calls
@@ -41,19 +40,7 @@ def shop(folder, own_minio, database_url):
         lockstep.backend.destroy()
 
 
-@contextmanager
-def stopped(process):
-    """Nothing is answered within the block, though connections are accepted."""
-    process.send_signal(signal.SIGSTOP)
-    try:
-        with open(f"/proc/{process.pid}/stat") as stat:
-            assert stat.read().rpartition(")")[2].split()[0] in "TSRDt"
-        yield
-    finally:
-        process.send_signal(signal.SIGCONT)
-
-
-def test_each_call_ends_in_time_others_go_on_and_the_mount_recovers_by_itself(shop, own_minio):
+def test_each_call_ends_in_time_others_go_on_and_the_mount_recovers_by_itself(shop, own_minio, stopped):
     bytes_before = calls.prepare(shop)
     mount = shop.mount()
     with stopped(own_minio[1]):
@@ -66,7 +53,7 @@ def test_each_call_ends_in_time_others_go_on_and_the_mount_recovers_by_itself(sh
     calls.everything_works(shop, mount, bytes_before)
 
 
-def test_a_hundred_calls_that_wait_do_not_hold_up_those_that_need_not(shop, own_minio):
+def test_a_hundred_calls_that_wait_do_not_hold_up_those_that_need_not(shop, own_minio, stopped):
     seed(shop, ("p1", "500ml", 100), ("p2", "500ml", 1))
     shop.set_config("store", "deadline", "100s")
     mount = shop.mount()
@@ -86,7 +73,7 @@ def test_a_hundred_calls_that_wait_do_not_hold_up_those_that_need_not(shop, own_
     shop.assert_in_step()
 
 
-def test_sigterm_while_the_store_is_stopped_ends_the_mount_in_time(shop, own_minio):
+def test_sigterm_while_the_store_is_stopped_ends_the_mount_in_time(shop, own_minio, stopped):
     seed(shop, ("p1", "500ml", 3))
     mount = shop.mount()
     with stopped(own_minio[1]):
