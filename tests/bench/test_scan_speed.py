@@ -126,15 +126,19 @@ def test_the_memory_of_a_scan_does_not_grow_with_the_bucket(lockstep_file, recor
     assert many - few < MOST_GROWTH_KIB, text
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(420)
 def test_the_memory_of_a_scan_does_not_grow_with_the_differences(lockstep_file):
-    """10,000 and 60,000 orphans: suspects are kept on disk."""
+    """30,000 and 100,000 orphans: suspects are kept on disk.
+
+    With few, not every thread has come to its buffers and arenas; so the most that few take is held against the least
+    that many do.
+    """
     lockstep = lockstep_file
-    fill(lockstep, 0, FEW)
-    few = orphan_peak(lockstep)
-    fill(lockstep, FEW, 60_000)
-    many = orphan_peak(lockstep)
-    assert many - few < MOST_GROWTH_KIB, f"peak RSS: {few} KiB with {FEW} orphans, {many} KiB with 60,000"
+    fill(lockstep, 0, 30_000)
+    few = [orphan_peak(lockstep) for _ in range(2)]
+    fill(lockstep, 30_000, 100_000)
+    many = [orphan_peak(lockstep) for _ in range(2)]
+    assert min(many) - max(few) < MOST_GROWTH_KIB, f"peak RSS: {few} KiB with 30,000 orphans, {many} KiB with 100,000"
 
 
 def orphan_peak(lockstep) -> int:
