@@ -104,7 +104,8 @@ suite_clang() {
 
 suite_e2e() {
     build gcc
-    pytests gcc -n 3 tests/e2e --ignore tests/e2e/faults --ignore tests/e2e/hosts --ignore tests/e2e/browser
+    pytests gcc -n 3 tests/e2e --ignore tests/e2e/faults --ignore tests/e2e/hosts --ignore tests/e2e/browser \
+        --ignore tests/e2e/valgrind
 }
 
 suite_hosts() {
