@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "mount/env.h"
 
 static struct env env;
@@ -39,6 +40,19 @@ static struct env env;
         int got_ = (call) < 0 ? errno : 0;                                                                             \
         if (got_ != (want))                                                                                            \
             fail_msg("%s: %s, not %s", #call, strerror(got_), strerror(want));                                         \
+    } while (0)
+
+/* What comes when the kernel lets a handle go, a moment after close has returned. The pauses grow, because looking may
+ * make a handle of its own. */
+#define SOON(condition)                                                                                                \
+    do {                                                                                                               \
+        int64_t pause_ms_ = 1;                                                                                         \
+        while (!(condition) && pause_ms_ < 20000) {                                                                    \
+            ls_sleep_ms(pause_ms_);                                                                                    \
+            pause_ms_ *= 2;                                                                                            \
+        }                                                                                                              \
+        if (pause_ms_ >= 20000)                                                                                        \
+            fail_msg("never: %s", #condition);                                                                         \
     } while (0)
 
 static inline int setup(void **state)
@@ -83,6 +97,8 @@ static inline const char *read_file(const char *path)
     OK(close(fd));
     return text;
 }
+
+static inline bool holds(const char *path, const char *text) { return strcmp(read_file(path), text) == 0; }
 
 static inline void assert_rows(int n)
 {

@@ -170,7 +170,7 @@ static void append_truncate_and_holes(void **state)
     OK(close(fd));
     assert_string_equal(env_object(&env, FILE_A), "hello world");
     OK(truncate(P(FILE_A), 4));
-    assert_string_equal(env_object(&env, FILE_A), "hell");
+    SOON(strcmp(env_object(&env, FILE_A), "hell") == 0); /* a handle that writes commits it, also one about to go */
     OK(truncate(P(FILE_A), 0));
     assert_string_equal(env_object(&env, FILE_A), "");
     fd = open(P(FILE_A), O_RDWR);
