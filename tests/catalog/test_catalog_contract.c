@@ -5,13 +5,16 @@
 #include "catalog/backends.h"
 #include "catalog/pg_fixture.h"
 
+/* Threads that write beside others do not take turns: one may wait until all the others are done. */
+#define PATIENT_MS 60000
+
 static struct ls_catalog *open_sqlite(const char *dir)
 {
     struct ls_err err = LS_ERR_INIT;
     struct ls_catalog *cat;
     char path[300];
     snprintf(path, sizeof path, "%s/catalog.db", dir);
-    struct ls_sqlite_opts opts = {.path = path, .create = true};
+    struct ls_sqlite_opts opts = {.path = path, .create = true, .busy_timeout_ms = PATIENT_MS};
     if (ls_catalog_sqlite_open(&opts, &cat, &err) != LS_OK) {
         print_error("%s\n", err.text);
         return NULL;
@@ -24,7 +27,7 @@ static struct ls_catalog *open_pg(const char *dir)
     struct ls_err err = LS_ERR_INIT;
     struct ls_catalog *cat;
     (void)dir;
-    struct ls_pg_opts opts = {.url = pg_url(), .create = true};
+    struct ls_pg_opts opts = {.url = pg_url(), .create = true, .busy_timeout_ms = PATIENT_MS};
     if (ls_catalog_pg_open(&opts, &cat, &err) != LS_OK) {
         print_error("%s\n", err.text);
         return NULL;

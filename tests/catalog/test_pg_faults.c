@@ -375,7 +375,7 @@ static void a_server_that_falls_silent_during_a_backup_is_given_up_in_time(void 
     struct proxy proxy;
     char url[1200], path[300];
     start_proxy(&proxy, url);
-    struct ls_catalog *cat = open_patient(url, 600);
+    struct ls_catalog *cat = open_patient(url, 3000); /* time for each answer of a server that has much to do */
     snprintf(path, sizeof path, "%s.backup", proxy.dir);
     atomic_store(&proxy.stall, true);
     assert_fails(cat->ops->backup(cat, path, &err), LS_TRANSIENT, &err, "no answer in time");

@@ -47,7 +47,7 @@ static struct ls_catalog *open_shop(const char *dir)
     (void)dir;
     if (!made)
         make();
-    struct ls_pg_opts opts = {.url = pg_url(), .create = true, .mapping = &mapping};
+    struct ls_pg_opts opts = {.url = pg_url(), .create = true, .busy_timeout_ms = 60000, .mapping = &mapping};
     if (ls_catalog_pg_open(&opts, &cat, &err) != LS_OK) {
         print_error("%s\n", err.text);
         return NULL;

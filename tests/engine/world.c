@@ -50,7 +50,7 @@ void world_open(struct world *w)
                                         .layout = w->layout,
                                         .kind = "test",
                                         .actor = "test",
-                                        .claim_wait_ms = 2000};
+                                        .claim_wait_ms = w->claim_wait_ms ? w->claim_wait_ms : 2000};
     must(w, ls_engine_open(&opts, &w->engine, &w->err));
 }
 
@@ -120,6 +120,7 @@ void world_twin(const struct world *w, struct world *out)
     memcpy(out->dir, w->dir, sizeof(out->dir));
     memcpy(out->bucket, w->bucket, sizeof(out->bucket));
     memcpy(out->db, w->db, sizeof(out->db));
+    out->claim_wait_ms = w->claim_wait_ms;
     world_open(out);
 }
 

@@ -40,6 +40,7 @@ struct world {
     struct ls_engine *engine;
     struct fault faults[4];
     size_t n_faults;
+    int64_t claim_wait_ms; /* of the engine that is opened next; 0 = 2,000 */
     struct ls_err err;
 };
 

@@ -106,7 +106,7 @@ void world_catalog_remove(void) {}
 
 enum ls_rc world_catalog_open(struct world *w)
 {
-    const struct ls_sqlite_opts opts = {.path = w->db, .create = true, .busy_timeout_ms = 5000};
+    const struct ls_sqlite_opts opts = {.path = w->db, .create = true, .busy_timeout_ms = 30000};
     return ls_catalog_sqlite_open(&opts, &w->catalog, &w->err);
 }
 
@@ -129,7 +129,7 @@ static void run(const struct world *w, void (*row)(void *ctx, int n, char **valu
     char *message = NULL;
     struct rows rows = {row, ctx};
     assert_int_equal(sqlite3_open(w->db, &db), SQLITE_OK);
-    sqlite3_busy_timeout(db, 5000);
+    sqlite3_busy_timeout(db, 30000);
     sqlite3_exec(db, "PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0", NULL, NULL, NULL);
     if (sqlite3_exec(db, text, one_row, &rows, &message) != SQLITE_OK)
         fail_msg("%s: %s", text, message);
