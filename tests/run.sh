@@ -30,7 +30,7 @@ asan        900  AddressSanitizer and UBSan: unit tests and mount tests
 tsan        900  ThreadSanitizer: unit tests and mount tests
 valgrind    300  mount, work, unmount under memcheck: no leak
 scan        720  100,000 objects on MinIO against the fastest plain client; flat memory
-dist        540  make distcheck; make install DESTDIR
+dist        900  make distcheck; make install DESTDIR
 quickstart  240  examples/quickstart.sh from start to end
 mount       900  every test that works through a mount; only when named: its parts are in e2e, faults and posix
 '

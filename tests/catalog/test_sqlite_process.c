@@ -14,7 +14,7 @@
 
 #include "base/file.h"
 
-#define DEADLINE_MS 20000
+#define DEADLINE_MS 100000
 
 /* A child process that has reported an instance id and waits to be killed. */
 struct child {

@@ -218,7 +218,7 @@ static long killed_at(struct world *w, const bool *armed, const struct scenario 
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        alarm(60);
+        alarm(250);
         if (!freopen(log, "w", stderr))
             _exit(2);
         if (s)

@@ -265,7 +265,7 @@ void stub_wait(struct stub *stub, size_t n)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 10;
+    until.tv_sec += 60;
     pthread_mutex_lock(&stub->lock);
     while (stub->n_requests < n)
         if (pthread_cond_timedwait(&stub->came, &stub->lock, &until) != 0) {

@@ -36,7 +36,7 @@ size_t stub_requests(struct stub *stub);
 size_t stub_connections(struct stub *stub);
 /* Head and body of the i-th request; valid until reset or stop. */
 const char *stub_request(struct stub *stub, size_t i);
-/* Wait until n requests have come; ends the test program after 10 s. */
+/* Wait until n requests have come; ends the test program after 60 s. */
 void stub_wait(struct stub *stub, size_t n);
 
 #endif

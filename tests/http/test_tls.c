@@ -47,7 +47,7 @@ static void start_server(struct server *server, const char *name)
         dup2(out[1], STDOUT_FILENO);
         close(out[0]);
         close(out[1]);
-        alarm(60); /* never outlive a test that died */
+        alarm(250); /* never outlive a test that died */
         execlp("openssl", "openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", cert, "-key", key, "-www",
                (char *)NULL);
         _exit(127);

@@ -46,7 +46,7 @@ unit_tests() { # NAME
     local rc=0
     echo "--- make check in $1"
     (cd "$LOCKSTEP_TEST_BUILD/$1" && export LOCKSTEP_BIN=$PWD/lockstep &&
-        timeout -k 5 600 make -s -j"$JOBS" -k check TESTS_ENVIRONMENT='timeout -k 5 120') || rc=$?
+        timeout -k 5 600 make -s -j"$JOBS" -k check TESTS_ENVIRONMENT='timeout -k 5 300') || rc=$?
     "$PY" tests/lib/count_check.py "$LOCKSTEP_TEST_BUILD/$1" "$WORK/results/$SUITE" "$rc"
 }
 
@@ -171,7 +171,7 @@ distcheck() {
     bootstrap || return
     cd "$LOCKSTEP_TEST_BUILD/dist" || return
     [ -f Makefile ] || timeout -k 5 180 "$ROOT/configure" --quiet || return
-    VERBOSE=1 timeout -k 5 360 make -s -j"$JOBS" distcheck DISTCHECK_CONFIGURE_FLAGS='--quiet --enable-werror'
+    VERBOSE=1 timeout -k 5 720 make -s -j"$JOBS" distcheck DISTCHECK_CONFIGURE_FLAGS='--quiet --enable-werror'
 }
 
 installs() {

@@ -282,6 +282,6 @@ int main(void)
         T(who_waited_for_a_download_shares_its_failure),
         T(what_is_fetched_ahead_is_there_and_whole),
     };
-    alarm(60);
+    alarm(250);
     return cmocka_run_group_tests_name("cache", tests, NULL, NULL);
 }

@@ -543,6 +543,6 @@ int main(void)
         T(a_completed_object_outlives_its_removal),
         T(a_copy_has_all_bytes),
     };
-    alarm(100);
+    alarm(250);
     return cmocka_run_group_tests_name("content", tests, NULL, NULL);
 }
