@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 from harness.images import make_tree, png, seed
-from harness.program import SLOW, wait_until
+from harness.program import SLOW
+from harness.stopping import stopped_at_their_points
 
 FIELDS = ("orphaned", "missing", "stale", "misfiled", "moved", "misplaced", "pending")
 
@@ -54,14 +55,6 @@ def test_scans_during_a_folder_rename_report_nothing(lockstep):
     lockstep.assert_in_step()
 
 
-def stopped(process) -> bool:
-    try:
-        with open(f"/proc/{process.pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0] == "T"
-    except FileNotFoundError:
-        return False
-
-
 # name -> (prefix of its fail points, command)
 OPERATIONS = {
     "put": ("engine.put.", lambda folder: ("put", folder / "new.png", "products/p1/500ml/hero-card/new.png")),
@@ -84,8 +77,7 @@ def test_a_scan_beside_an_operation_stopped_at_any_step_reports_nothing(lockstep
     for point in lockstep.failpoints(prefix):
         (folder / "new.png").write_bytes(png(point, 20))
         process = lockstep.start(*command(folder), failpoint=f"{point}=stop")
-        wait_until(lambda p=process: stopped(p) or p.poll() is not None, f"{operation} ends or stops at {point}")
-        if stopped(process):
+        if stopped_at_their_points([process]):
             fired.append(point)
             assert_silent(lockstep)
             process.send_signal(signal.SIGCONT)

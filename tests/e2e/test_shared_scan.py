@@ -9,7 +9,8 @@ from collections import Counter
 
 import pytest
 from harness.backends import Object
-from harness.program import SLOW, Lockstep, wait_until
+from harness.program import SLOW, Lockstep
+from harness.stopping import stopped_at_their_points
 
 MANY, SOME = 20_000, 8_000
 A_PRODUCT = 100
@@ -90,18 +91,9 @@ class Sharer:
         self.process = shop.start(*(words or ARGS), "--share", failpoint=failpoint or ())
         self.log = shop.folder / f"process-{len(shop.processes) - 1}.log"
 
-    def is_stopped(self) -> bool:
-        try:
-            with open(f"/proc/{self.process.pid}/stat") as stat:
-                return stat.read().rpartition(")")[2].split()[0] == "T"
-        except FileNotFoundError:
-            return False
-
     def wait_stopped(self) -> "Sharer":
-        wait_until(
-            lambda: self.is_stopped() or self.process.poll() is not None, f"stops: {self.log.read_text()}", WAIT_S
-        )
-        assert self.is_stopped(), f"it did not reach its fail point: {self.log.read_text()}"
+        stopped = stopped_at_their_points([self.process], WAIT_S)
+        assert stopped, f"it did not reach its fail point: {self.log.read_text()}"
         return self
 
     def go_on(self) -> None:

@@ -2,11 +2,11 @@
 """Check Sync Status and Sync All Now: what is shown, asked and done, compared with store and database."""
 
 import signal
-from pathlib import Path
 
 import pytest
 from harness.images import png, seed
 from harness.program import wait_until
+from harness.stopping import is_stopped
 from playwright.sync_api import expect
 
 BOTH_CATALOGS = pytest.mark.pairs("file", "postgres")
@@ -143,8 +143,7 @@ def test_progress_is_shown_while_a_check_runs_and_only_then(lockstep, browse, se
     dashboard = browse().sign_in()
     expect(dashboard("progress")).to_be_hidden()
     dashboard("check").click()
-    state_of = Path(f"/proc/{server.process.pid}/stat")
-    wait_until(lambda: state_of.read_text().rsplit(")", 1)[1].split()[0] == "T", "the scan has begun")
+    wait_until(lambda: is_stopped(server.process), "the scan has begun")
     expect(dashboard("progress")).to_be_visible()
     expect(dashboard("progress").locator("progress, [role=progressbar]").first).to_be_visible()
     server.process.send_signal(signal.SIGCONT)

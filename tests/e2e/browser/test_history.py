@@ -4,9 +4,9 @@
 import signal
 
 import pytest
-from harness.hosts import stopped_at_their_points
 from harness.images import png, seed
 from harness.program import SLOW, wait_until
+from harness.stopping import stopped_at_their_points
 from playwright.sync_api import expect
 
 BOTH_CATALOGS = pytest.mark.pairs("file", "postgres")

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An installation whose store is a real MinIO behind a proxy that misbehaves on demand."""
 
-import signal
 import time
-from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from harness.program import SLOW, Lockstep, wait_until
+from harness.program import SLOW, Lockstep
 from harness.proxy import Proxy
 
 DEADLINE_S = 3
@@ -53,29 +50,3 @@ def bounded():
             assert kind is not None or took < self.limit_s, f"took {took:.1f} s, may take {self.limit_s:.0f} s"
 
     return Bounded
-
-
-def states(process) -> set[str]:
-    """The letters of all its threads."""
-    found = set()
-    for stat in Path(f"/proc/{process.pid}/task").glob("*/stat"):
-        with suppress(OSError):  # a thread that ends
-            found.add(stat.read_text().rpartition(")")[2].split()[0])
-    return found
-
-
-@pytest.fixture
-def stopped():
-    """stopped(process): nothing is answered within the block, though connections are accepted."""
-
-    @contextmanager
-    def stop(process):
-        process.send_signal(signal.SIGSTOP)
-        try:
-            # Until one thread has taken the signal the others go on, which takes a while where the machine is busy.
-            wait_until(lambda: states(process) == {"T"}, "all threads are stopped")
-            yield
-        finally:
-            process.send_signal(signal.SIGCONT)
-
-    return stop

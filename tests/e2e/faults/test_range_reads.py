@@ -13,6 +13,7 @@ from harness.images import seed
 from harness.minio import running_minio
 from harness.program import SLOW, Lockstep
 from harness.proxy import Answer, Change, error
+from harness.stopping import stopped
 
 pytestmark = pytest.mark.mount
 
@@ -48,7 +49,7 @@ def with_big(lockstep):
     return lockstep.mount()
 
 
-def test_reads_of_a_stopped_store_end_in_time_and_go_on_afterwards(folder, database_url, stopped):
+def test_reads_of_a_stopped_store_end_in_time_and_go_on_afterwards(folder, database_url):
     with running_minio() as (server, process):
         lockstep = Lockstep(folder, MinioBackend(*server), database=database_url)
         try:

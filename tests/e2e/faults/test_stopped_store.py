@@ -14,6 +14,7 @@ from harness.backends import MinioBackend
 from harness.images import seed
 from harness.minio import running_minio
 from harness.program import SLOW, Lockstep, wait_until
+from harness.stopping import stopped
 
 pytestmark = pytest.mark.mount
 
@@ -40,7 +41,7 @@ def shop(folder, own_minio, database_url):
         lockstep.backend.destroy()
 
 
-def test_each_call_ends_in_time_others_go_on_and_the_mount_recovers_by_itself(shop, own_minio, stopped):
+def test_each_call_ends_in_time_others_go_on_and_the_mount_recovers_by_itself(shop, own_minio):
     bytes_before = calls.prepare(shop)
     mount = shop.mount()
     with stopped(own_minio[1]):
@@ -53,7 +54,7 @@ def test_each_call_ends_in_time_others_go_on_and_the_mount_recovers_by_itself(sh
     calls.everything_works(shop, mount, bytes_before)
 
 
-def test_a_hundred_calls_that_wait_do_not_hold_up_those_that_need_not(shop, own_minio, stopped):
+def test_a_hundred_calls_that_wait_do_not_hold_up_those_that_need_not(shop, own_minio):
     seed(shop, ("p1", "500ml", 100), ("p2", "500ml", 1))
     shop.set_config("store", "deadline", "100s")
     mount = shop.mount()
@@ -73,7 +74,7 @@ def test_a_hundred_calls_that_wait_do_not_hold_up_those_that_need_not(shop, own_
     shop.assert_in_step()
 
 
-def test_sigterm_while_the_store_is_stopped_ends_the_mount_in_time(shop, own_minio, stopped):
+def test_sigterm_while_the_store_is_stopped_ends_the_mount_in_time(shop, own_minio):
     seed(shop, ("p1", "500ml", 3))
     mount = shop.mount()
     with stopped(own_minio[1]):

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import pytest
 from harness.crash import NEW_BYTES, OPERATIONS, contents, judge, prepare
-from harness.hosts import hosts, stopped_at_their_points
+from harness.hosts import hosts
 from harness.images import png
 from harness.program import SLOW, wait_until
+from harness.stopping import stopped_at_their_points
 
 pytestmark = [pytest.mark.mount, pytest.mark.pairs("postgres"), pytest.mark.timeout(200 * SLOW)]
 

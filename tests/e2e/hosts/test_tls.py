@@ -6,9 +6,7 @@ import resource
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import psycopg
 import pytest
 from harness.backends import FileBackend
 from harness.images import png
+from harness.minio import own_port
 from harness.postgres import SERVER_SH, running_postgres
 from harness.program import Lockstep
 
@@ -48,15 +47,6 @@ def make_certificate(folder: Path, ca: str, host: str) -> None:
     )  # fmt: skip
 
 
-@contextmanager
-def kept_port():
-    """A port that nobody else gets before the server listens there, which may reuse it."""
-    with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.bind(("127.0.0.1", 0))
-        yield holder.getsockname()[1]
-
-
 @dataclass
 class Server:
     folder: Path  # has ca.pem and wrong.pem
@@ -73,7 +63,7 @@ def tls(tmp_path_factory):
     make_ca(folder, "wrong")
     make_certificate(folder, "ca", "localhost")
     password = "geheim" + secrets.token_hex(12)
-    with kept_port() as port, running_postgres(own=True) as admin:
+    with own_port() as port, running_postgres(own=True) as admin:
         home = Path(admin.partition("host=")[2].partition("&")[0])
         owner = (home / "data").stat()
         for name in ("server.pem", "server.key"):

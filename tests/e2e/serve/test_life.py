@@ -11,6 +11,7 @@ import pytest
 from harness.images import seed
 from harness.program import SLOW, wait_until
 from harness.serve import Server
+from harness.stopping import is_stopped
 
 CHECK_ALL = "/admin/products/sync/check-all"
 
@@ -38,8 +39,7 @@ def test_sigterm_lets_a_running_request_finish(lockstep):
     answers = []
     asker = threading.Thread(target=lambda: answers.append(server.get(CHECK_ALL)))
     asker.start()
-    state = Path(f"/proc/{stopped.pid}/stat")
-    wait_until(lambda: state.read_text().rsplit(")", 1)[1].split()[0] == "T", "the scan has begun")
+    wait_until(lambda: is_stopped(stopped), "the scan has begun")
     stopped.send_signal(signal.SIGTERM)
     stopped.send_signal(signal.SIGCONT)
     asker.join(60 * SLOW)

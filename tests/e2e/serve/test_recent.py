@@ -2,9 +2,9 @@
 """The newest events of the bucket and what became of them."""
 
 import pytest
-from harness.hosts import stopped_at_their_points
 from harness.images import png, seed
 from harness.program import wait_until
+from harness.stopping import stopped_at_their_points
 
 from .test_webhook import CREATED, FOLDER, REMOVED, body, inbox, post, record
 

@@ -2,13 +2,13 @@
 """Events that got lost: scans count the drift that none announced, and only that."""
 
 import os
-import signal
 import time
 
 import pytest
 from harness.images import png, seed
 from harness.program import wait_until
 from harness.serve import Server
+from harness.stopping import stopped
 
 from .test_metrics import figures
 from .test_webhook import CREATED, FOLDER, body, inbox, post, record
@@ -71,12 +71,10 @@ def test_an_event_that_waits_is_none_that_got_lost(lockstep, server):
     keys = begin(lockstep, server)
     assert told(lockstep) == 0
     lose(lockstep, keys)
-    server.process.send_signal(signal.SIGSTOP)
-    lockstep.oracle.execute(
-        "insert into lockstep_event (at_ns, kind, key) values (?, ?, ?)", time.time_ns(), CREATED, event_key(lockstep)
-    )
-    assert told(lockstep) == 2
-    server.process.send_signal(signal.SIGCONT)
+    values = (time.time_ns(), CREATED, event_key(lockstep))
+    with stopped(server.process):
+        lockstep.oracle.execute("insert into lockstep_event (at_ns, kind, key) values (?, ?, ?)", *values)
+        assert told(lockstep) == 2
     wait_until(lambda: inbox(lockstep) == 0, "the inbox is worked off")
 
 

@@ -11,11 +11,11 @@ from contextlib import closing
 
 import pytest
 from harness.backends import FileBackend, MinioBackend
-from harness.hosts import stopped_at_their_points
 from harness.images import png, seed
 from harness.minio import announce, own_port, running_minio, webhook_settings
 from harness.program import SLOW, Lockstep, wait_until
 from harness.serve import Server
+from harness.stopping import stopped, stopped_at_their_points
 
 from .test_metrics import figures
 
@@ -229,11 +229,10 @@ def test_the_inbox_outlives_a_store_that_is_away(folder):
             lockstep.set_config("store", "deadline", "30s")  # of all others
             lockstep.backend.delete(keys[0])
             lockstep.backend.put(f"{FOLDER}/new.png", png("new"))
-            process.send_signal(signal.SIGSTOP)
-            post(server, body(record(lockstep, REMOVED, keys[0]), record(lockstep, CREATED, f"{FOLDER}/new.png")))
-            wait_until(lambda: events(server)["failed"] > 0, "the store does not answer", 60)
-            assert inbox(lockstep) == 2 and set(lockstep.oracle.rows()) == set(keys)
-            process.send_signal(signal.SIGCONT)
+            with stopped(process):
+                post(server, body(record(lockstep, REMOVED, keys[0]), record(lockstep, CREATED, f"{FOLDER}/new.png")))
+                wait_until(lambda: events(server)["failed"] > 0, "the store does not answer", 60)
+                assert inbox(lockstep) == 2 and set(lockstep.oracle.rows()) == set(keys)
             settled(lockstep, 60)
             adds_up(server)
             server.stop()
@@ -252,11 +251,10 @@ def test_a_bucket_that_is_gone_drops_no_row(lockstep_minio):
     wait_until(lambda: events(server)["failed"] > 0, "the bucket is not there")
     assert set(lockstep_minio.oracle.rows()) == set(keys) and inbox(lockstep_minio) == 2
     # It comes back whole: who looked while it is there and empty would be right to drop the rows.
-    server.process.send_signal(signal.SIGSTOP)
-    backend.client.create_bucket(Bucket=backend.bucket)
-    for key, data in objects.items():
-        backend.put(key, data)
-    server.process.send_signal(signal.SIGCONT)
+    with stopped(server.process):
+        backend.client.create_bucket(Bucket=backend.bucket)
+        for key, data in objects.items():
+            backend.put(key, data)
     settled(lockstep_minio)
     assert set(lockstep_minio.oracle.rows()) == set(keys)
     server.stop()

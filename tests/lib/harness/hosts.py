@@ -4,7 +4,7 @@
 import signal
 from contextlib import contextmanager
 
-from .program import Lockstep, wait_until
+from .program import Lockstep
 
 # The processes of a host carry its name, so that its sessions can be told from others' and cut.
 RENAMED = ("unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"')
@@ -57,17 +57,3 @@ def hosts(first: Lockstep, *names: str):
             except AssertionError as error:
                 complaints.append(str(error))
         assert not complaints, "\n".join(complaints)
-
-
-def state_of(process) -> str:
-    """The letter of /proc/PID/stat; "" when it has ended."""
-    if process.poll() is not None:
-        return ""
-    with open(f"/proc/{process.pid}/stat") as stat:
-        return stat.read().rpartition(")")[2].split()[0]
-
-
-def stopped_at_their_points(processes, timeout: float = 60) -> list:
-    """Wait until each has been stopped by its fail point or has ended without passing it; those that were stopped."""
-    wait_until(lambda: all(state_of(p) in ("", "T") for p in processes), "each process stops or ends", timeout)
-    return [p for p in processes if state_of(p) == "T"]
