@@ -14,12 +14,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/auto.h"
 #include "base/buf.h"
 #include "store/contract.h"
+#include "store/tools.h"
 
 /* The store under test; set by main before the groups run. */
 extern struct ls_store *store;
@@ -35,13 +35,6 @@ int contract_listing(const char *way);
 int empty_the_container(void **state);
 #define contract_test(name) cmocka_unit_test_setup(name, empty_the_container)
 
-#define assert_ok(call)                                                                                                \
-    do {                                                                                                               \
-        ls_err_clear(&last);                                                                                           \
-        enum ls_rc rc_ = (call);                                                                                       \
-        if (rc_)                                                                                                       \
-            fail_msg("%s: %s: %s", #call, ls_rc_name(rc_), last.text);                                                 \
-    } while (0)
 #define assert_rc(call, want)                                                                                          \
     do {                                                                                                               \
         ls_err_clear(&last);                                                                                           \
@@ -50,14 +43,6 @@ int empty_the_container(void **state);
             fail_msg("%s: %s, not %s: %s", #call, ls_rc_name(rc_), ls_rc_name(want), last.text);                       \
         assert_true(last.text[0]);                                                                                     \
     } while (0)
-
-static inline int file_of(const void *data, size_t len)
-{
-    int fd = memfd_create("bytes", MFD_CLOEXEC);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, data, len), (ssize_t)len);
-    return fd;
-}
 
 static inline enum ls_rc put_if(const char *key, const char *text, enum ls_put_condition condition, const char *etag,
                                 struct ls_object_info *info, struct ls_err *err)

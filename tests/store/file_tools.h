@@ -17,26 +17,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/auto.h"
 #include "base/buf.h"
-#include "base/file.h"
 #include "store/backends.h"
+#include "store/tools.h"
 
 static char top[64], dir[96];
 static struct ls_store *store;
 static struct ls_err last;
-
-#define assert_ok(call)                                                                                                \
-    do {                                                                                                               \
-        ls_err_clear(&last);                                                                                           \
-        enum ls_rc rc_ = (call);                                                                                       \
-        if (rc_)                                                                                                       \
-            fail_msg("%s: %s: %s", #call, ls_rc_name(rc_), last.text);                                                 \
-    } while (0)
 
 static inline int open_store(void **state)
 {
@@ -65,14 +56,6 @@ static inline const char *path_of(const char *key)
     static char path[2048];
     snprintf(path, sizeof path, "%s/%s", dir, key);
     return path;
-}
-
-static inline int file_of(const void *data, size_t len)
-{
-    int fd = memfd_create("bytes", MFD_CLOEXEC);
-    assert_true(fd >= 0);
-    assert_int_equal(ls_write_all(fd, data, len), 0);
-    return fd;
 }
 
 static inline enum ls_rc put_to(struct ls_store *to, const char *key, const char *text, enum ls_put_condition condition,

@@ -7,17 +7,17 @@
 
 if HAVE_CMOCKA
 CONTRACT_SOURCES = tests/store/test_store_contract.c tests/store/contract.h tests/store/contract_batches.c \
-	tests/store/contract_listing.c tests/store/contract_objects.c tests/store/contract_tools.h
+	tests/store/contract_listing.c tests/store/contract_objects.c tests/store/contract_tools.h tests/store/tools.h
 check_PROGRAMS += tests/store/test_store_contract_file
 tests_store_test_store_contract_file_SOURCES = $(CONTRACT_SOURCES) tests/store/contract_file.c
 tests_store_test_store_contract_file_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_store_test_store_contract_file_LDADD = $(TEST_LIBS)
 check_PROGRAMS += tests/store/test_file
-tests_store_test_file_SOURCES = tests/store/test_file.c tests/store/file_tools.h
+tests_store_test_file_SOURCES = tests/store/test_file.c tests/store/file_tools.h tests/store/tools.h
 tests_store_test_file_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_store_test_file_LDADD = $(TEST_LIBS)
 check_PROGRAMS += tests/store/test_file_others
-tests_store_test_file_others_SOURCES = tests/store/test_file_others.c tests/store/file_tools.h
+tests_store_test_file_others_SOURCES = tests/store/test_file_others.c tests/store/file_tools.h tests/store/tools.h
 tests_store_test_file_others_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_store_test_file_others_LDADD = $(TEST_LIBS)
 check_PROGRAMS += tests/store/test_decorators
