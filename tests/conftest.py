@@ -11,12 +11,12 @@ from harness.backends import FileBackend, MinioBackend
 from harness.minio import running_minio
 from harness.postgres import database, running_postgres
 from harness.program import Lockstep
-from harness.tools import LONG
+from harness.tools import LONG, SLOW
 
 
 def pytest_configure(config):
     # A hung test must not take the others along; sanitizers and valgrind get more time.
-    config.option.timeout = 150 * float(os.environ.get("LOCKSTEP_TEST_SLOW", "1")) * (100 if LONG else 1)
+    config.option.timeout = 150 * SLOW * (100 if LONG else 1)
 
 
 # A directory and MinIO with SQLite, MinIO with PostgreSQL. LOCKSTEP_TEST_PAIRS names others instead.

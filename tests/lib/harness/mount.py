@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from .tools import sized
+from .tools import SLOW, sized
 
 
 def mounted(path: Path) -> bool:
@@ -48,7 +48,7 @@ class Mount:
         self.products = self.path / "products"
         self.log = lockstep.folder / f"mount{len(lockstep.mounts)}.log"
         self.process: subprocess.Popen | None = None
-        self.limit_s = 100 * float(os.environ.get("LOCKSTEP_TEST_SLOW", "1")) * sized(1, 100)
+        self.limit_s = 100 * SLOW * sized(1, 100)
         self.watchdog: threading.Timer | None = None
         self.fired = False
         self.expect_death = False
@@ -94,7 +94,7 @@ class Mount:
         return self.wait(timeout)
 
     def wait(self, timeout: float = 60) -> int:
-        status = self.process.wait(timeout * float(os.environ.get("LOCKSTEP_TEST_SLOW", "1")))
+        status = self.process.wait(timeout * SLOW)
         self.watchdog.cancel()
         assert not self.fired, f"the mount hung for {self.limit_s:.0f} s: {self.text()[-4000:]}"
         return status
@@ -115,7 +115,7 @@ class Mount:
         """Wait for a fail point's SIGKILL, then remove the dead mount point."""
         self.expect_death = True
         with suppress(subprocess.TimeoutExpired):
-            self.process.wait(timeout * float(os.environ.get("LOCKSTEP_TEST_SLOW", "1")))
+            self.process.wait(timeout * SLOW)
         self.detach()
         return self.process.poll() == -signal.SIGKILL
 
@@ -132,7 +132,7 @@ class Mount:
             if mounted(self.path):
                 self.detach()
             try:
-                self.process.wait(30 * float(os.environ.get("LOCKSTEP_TEST_SLOW", "1")))
+                self.process.wait(30 * SLOW)
             except subprocess.TimeoutExpired:
                 complaints.append(f"the daemon of {self.path} did not end after unmount: {self.text()[-3000:]}")
                 self._bite()

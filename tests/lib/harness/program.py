@@ -12,8 +12,8 @@ from .mount import Mount
 from .oracle import Oracle
 from .postgres import PostgresOracle
 from .shops import ShopOracle, attach, make_shop
+from .tools import SLOW
 
-SLOW = float(os.environ.get("LOCKSTEP_TEST_SLOW", "1"))  # sanitizers and valgrind take longer
 PUBLIC_URL = "http://images.example.test/shop"
 SANITIZER_MARKS = ("AddressSanitizer", "ThreadSanitizer", "LeakSanitizer", "runtime error:", "UndefinedBehavior")
 

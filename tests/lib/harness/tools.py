@@ -5,6 +5,7 @@ import os
 import subprocess
 
 LONG = os.environ.get("LOCKSTEP_TESTS_LONG") == "1"
+SLOW = float(os.environ.get("LOCKSTEP_TEST_SLOW", "1"))  # sanitizers and valgrind take longer
 
 
 def sized(normal, long):
