@@ -213,8 +213,8 @@ enum ls_rc ls_pg_read_page(struct ls_catalog *cat, struct ls_tx *tx, const struc
         return rc;
     size_t n = (size_t)PQntuples(res);
     LS_AUTO(ls_free) char *items = calloc(n ? n : 1, size);
-    LS_AUTO(ls_arena) struct ls_arena *arena = ls_arena_new();
-    if (!items || !arena)
+    LS_AUTO(ls_arena) struct ls_arena *arena = out_memory ? ls_arena_new() : NULL;
+    if (!items || (out_memory && !arena))
         return ls_err_nomem(err);
     for (size_t i = 0; rc == LS_OK && i < n; i++)
         rc = read(res, (int)i, items + i * size, arena, err);
